@@ -1,0 +1,7 @@
+//! The words everything else is written in: ids, positions, time, limits.
+//!
+//! Knows nothing of ours and no I/O. Exists on every thread; holds no state.
+
+pub mod ids;
+pub mod limits;
+pub mod time;
