@@ -1,1 +1,3 @@
 //! The `wire` folder.
+
+pub mod records;
