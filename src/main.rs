@@ -1,3 +1,3 @@
-fn main() {
-    println!("{}", env!("CARGO_PKG_VERSION"));
+fn main() -> std::process::ExitCode {
+    corelane::cli::main()
 }

@@ -1,0 +1,42 @@
+//! The arguments of `corelane`, and where each command goes.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::completions;
+
+/// A message broker that speaks Apache Kafka's protocol, with one lane per core.
+#[derive(Debug, Parser)]
+#[command(name = "corelane", version, max_term_width = 110, propagate_version = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; stderr says why and what to do
+  2  wrong arguments";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Completions(args) => completions::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
