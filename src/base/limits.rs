@@ -12,5 +12,15 @@ pub const MAX_ARRAY_ELEMENTS: usize = 1_000_000;
 /// Largest number of tagged fields in one section, as Apache Kafka 4.4 has it.
 pub const MAX_TAGGED_FIELDS: usize = 10_000;
 
+/// Longest string of the protocol, in bytes: what its two-byte length can say. Compact strings keep to it too.
+pub const MAX_STRING_BYTES: usize = i16::MAX as usize;
+
+/// How many times its own size a frame may take when decoded to plain structs. An array of topic names of one
+/// character takes 25 bytes of memory for each two on the wire, the most an honest request can ask for.
+pub const MAX_DECODE_EXPANSION: usize = 16;
+
+/// What a frame may take in memory besides that, in bytes, so that a tiny one is not refused.
+pub const DECODE_ALLOWANCE_BYTES: usize = 4096;
+
 const _: () = assert!(DISK_BLOCK_BYTES.is_power_of_two());
 const _: () = assert!(MAX_FRAME_BYTES <= i32::MAX as usize);

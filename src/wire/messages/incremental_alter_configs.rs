@@ -1,0 +1,36 @@
+//! IncrementalAlterConfigs (key 44): changes single settings of a resource.
+
+use crate::wire::codec::messages;
+
+messages! {
+    api IncrementalAlterConfigs(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse), versions 0-1, flexible 1+;
+
+    struct IncrementalAlterConfigsRequest {
+        resources: Vec<AlterConfigsResource>, 0+;
+        validate_only: bool, 0+;
+    }
+
+    struct AlterConfigsResource {
+        resource_type: i8, 0+;
+        resource_name: String, 0+;
+        configs: Vec<AlterableConfig>, 0+;
+    }
+
+    struct AlterableConfig {
+        name: String, 0+;
+        config_operation: i8, 0+;
+        value: Option<String>, 0+, nullable 0+;
+    }
+
+    struct IncrementalAlterConfigsResponse {
+        throttle_time_ms: i32, 0+;
+        responses: Vec<AlterConfigsResourceResponse>, 0+;
+    }
+
+    struct AlterConfigsResourceResponse {
+        error_code: i16, 0+;
+        error_message: Option<String>, 0+, nullable 0+;
+        resource_type: i8, 0+;
+        resource_name: String, 0+;
+    }
+}
