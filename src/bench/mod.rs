@@ -1,1 +1,55 @@
-//! The `bench` folder.
+//! The load generator: `corelane bench`, for any broker that speaks Kafka's protocol.
+//!
+//! Responsible for putting a known load on a broker and for saying truthfully what came of it. It speaks the protocol
+//! only, so that another broker can be measured by the same means; it knows `wire`, and nothing of the broker's inside.
+//!
+//! Runs in a process of its own on one thread, which can be pinned: an epoll loop over non-blocking connections. Requests
+//! are whole frames that were built before, sent again and again without a copy; of answers only the headers are looked
+//! at, and record bytes are thrown away in the kernel. So one core of generator can load one core of broker.
+//!
+//! Closed loop for now: each connection keeps a fixed number of requests in flight, and latency counts from the moment a
+//! request is handed to its connection.
+//!
+//! Start reading in `run.rs`. Workloads are in `config/bench/`, their keys in `workload.rs`.
+
+mod answer;
+mod args;
+mod bench_topic;
+mod broker_client;
+mod broker_process;
+mod compare;
+mod connection;
+mod fetch_load;
+mod frame;
+mod generator;
+mod meter;
+mod page_cache;
+mod produce_load;
+mod report;
+mod run;
+mod workload;
+
+pub use args::{BenchCommand, CompareArgs, RunArgs};
+pub use compare::compare;
+pub use report::Report;
+pub use run::run;
+pub use workload::Workload;
+
+/// Does what `corelane bench` was asked for.
+///
+/// # Errors
+/// When it can't be done; the text says why.
+pub fn execute(command: &BenchCommand) -> anyhow::Result<()> {
+    match command {
+        BenchCommand::Run(args) => {
+            let report = run(args)?;
+            if args.json {
+                println!("{}", serde_json::to_string(&report)?);
+            } else {
+                print!("{}", report.table());
+            }
+        }
+        BenchCommand::Compare(args) => print!("{}", compare(&args.a, &args.b)?),
+    }
+    Ok(())
+}

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::completions;
+use crate::bench;
 
 /// A message broker that speaks Apache Kafka's protocol, with one lane per core.
 #[derive(Debug, Parser)]
@@ -23,6 +24,9 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Put load on a broker and measure it
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -30,6 +34,7 @@ enum Command {
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
+        Command::Bench(command) => bench::execute(&command),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

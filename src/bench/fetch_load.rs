@@ -1,0 +1,240 @@
+//! The reading load: each lane reads its partitions from where it is to their ends, one fetch at a time.
+
+use std::rc::Rc;
+
+use anyhow::{bail, ensure};
+
+use super::answer::{Answer, error_name};
+use super::connection::{Answered, Load, Outgoing, Progress};
+use super::meter::Meter;
+use super::produce_load::BatchSize;
+
+/// Where a lane is in a partition.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionCursor {
+    /// Index of the partition.
+    pub partition: i32,
+    /// Offset of the next record to read.
+    pub next: i64,
+    /// Offset to stop at.
+    pub end: i64,
+}
+
+/// Partitions that are fetched together.
+pub struct Lane {
+    connection: usize,
+    cursors: Vec<PartitionCursor>,
+    in_flight: bool,
+    section: Section,
+    read_bytes: u64,
+    read_records: u64,
+}
+
+/// Which part of its answer a lane expects next.
+#[derive(Clone, Copy, Debug)]
+enum Section {
+    Top,
+    Partition { left: usize },
+    PartitionEnd { left: usize },
+    End,
+}
+
+/// Reads as fast as answers come.
+pub struct FetchLoad<Build> {
+    lanes: Vec<Lane>,
+    batch: BatchSize,
+    build: Build,
+    /// What is counted.
+    pub meter: Meter,
+}
+
+impl Lane {
+    /// Partitions to be read over a connection.
+    pub fn new(connection: usize, cursors: Vec<PartitionCursor>) -> Lane {
+        Lane {
+            connection,
+            cursors,
+            in_flight: false,
+            section: Section::Top,
+            read_bytes: 0,
+            read_records: 0,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.cursors.iter().all(|cursor| cursor.next >= cursor.end)
+    }
+}
+
+impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> FetchLoad<Build> {
+    /// `build` makes the frame of a Fetch, version 12; batches all have the size `batch`.
+    pub fn new(lanes: Vec<Lane>, batch: BatchSize, build: Build, meter: Meter) -> FetchLoad<Build> {
+        FetchLoad {
+            lanes,
+            batch,
+            build,
+            meter,
+        }
+    }
+
+    /// Starts again with other lanes.
+    pub fn set_lanes(&mut self, lanes: Vec<Lane>) {
+        assert!(self.lanes.iter().all(|lane| !lane.in_flight));
+        self.lanes = lanes;
+    }
+
+    fn read_partition(&mut self, tag: usize, bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
+        let Some(part) = PartitionPart::read(bytes) else {
+            return Ok(None);
+        };
+        let partition = part.partition;
+        ensure!(
+            part.error == 0,
+            "partition {partition} was answered with {}",
+            error_name(part.error)
+        );
+        let lane = &mut self.lanes[tag];
+        let Some(cursor) = lane
+            .cursors
+            .iter_mut()
+            .find(|cursor| cursor.partition == partition)
+        else {
+            bail!("an answer for partition {partition}, which nobody asked for");
+        };
+        if let Some((base_offset, batch_bytes)) = part.first_batch {
+            ensure!(
+                base_offset == cursor.next && batch_bytes == self.batch.bytes,
+                "partition {partition}: asked for offset {}, got a batch of {batch_bytes} bytes at {base_offset}",
+                cursor.next
+            );
+        }
+        let records = part.records_bytes as u64 / self.batch.bytes * self.batch.records;
+        cursor.next += records as i64;
+        lane.read_records += records;
+        // A batch that is cut off at the end is of no use to a consumer, so it does not count.
+        lane.read_bytes += part.records_bytes as u64 / self.batch.bytes * self.batch.bytes;
+        Ok(Some((part.header_bytes, part.records_bytes)))
+    }
+}
+
+impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> Load for FetchLoad<Build> {
+    fn next(&mut self, connection: usize) -> Option<Outgoing> {
+        let ready = |lane: &Lane| lane.connection == connection && !lane.in_flight && !lane.is_done();
+        let tag = self.lanes.iter().position(ready)?;
+        let lane = &mut self.lanes[tag];
+        let cursors: Vec<PartitionCursor> = lane
+            .cursors
+            .iter()
+            .copied()
+            .filter(|cursor| cursor.next < cursor.end)
+            .collect();
+        lane.in_flight = true;
+        lane.section = Section::Top;
+        lane.read_bytes = 0;
+        lane.read_records = 0;
+        Some(Outgoing {
+            frame: (self.build)(&cursors),
+            tag,
+        })
+    }
+
+    fn read(&mut self, _: usize, tag: usize, bytes: &[u8], left: usize) -> anyhow::Result<Progress> {
+        let (read, skip, section) = match self.lanes[tag].section {
+            Section::Top => match read_top(bytes) {
+                None => return Ok(Progress::More),
+                Some(Err(code)) => bail!("a Fetch was answered with {}", error_name(code)),
+                Some(Ok((read, 0))) => (read, 0, Section::End),
+                Some(Ok((read, partitions))) => (read, 0, Section::Partition { left: partitions }),
+            },
+            Section::Partition { left } => match self.read_partition(tag, bytes)? {
+                None => return Ok(Progress::More),
+                Some((read, skip)) => (read, skip, Section::PartitionEnd { left: left - 1 }),
+            },
+            Section::PartitionEnd { left } => {
+                let mut answer = Answer::new(bytes);
+                if answer.pass_tags().is_none() {
+                    return Ok(Progress::More);
+                }
+                let section = if left == 0 {
+                    Section::End
+                } else {
+                    Section::Partition { left }
+                };
+                (answer.position(), 0, section)
+            }
+            Section::End => (bytes.len(), left - bytes.len(), Section::End),
+        };
+        ensure!(read + skip <= left, "the answer to a Fetch is not one");
+        self.lanes[tag].section = section;
+        Ok(Progress::Taken { read, skip })
+    }
+
+    fn answered(&mut self, _: usize, tag: usize, answer: Answered) {
+        let lane = &mut self.lanes[tag];
+        lane.in_flight = false;
+        let (records, bytes) = (lane.read_records, lane.read_bytes);
+        self.meter.answered(answer, records, bytes);
+    }
+}
+
+/// Reads up to the first partition: bytes read and the number of partitions, or the error of the whole answer.
+fn read_top(bytes: &[u8]) -> Option<Result<(usize, usize), i16>> {
+    let mut answer = Answer::new(bytes);
+    answer.i32()?; // correlation id
+    answer.pass_tags()?;
+    answer.i32()?; // throttle time
+    let error = answer.i16()?;
+    if error != 0 {
+        return Some(Err(error));
+    }
+    answer.i32()?; // session id
+    if answer.compact_length()? == 0 {
+        return Some(Ok((answer.position(), 0)));
+    }
+    answer.pass_compact()?; // topic
+    let partitions = answer.compact_length()?;
+    Some(Ok((answer.position(), partitions)))
+}
+
+/// A partition of a Fetch answer up to its records.
+struct PartitionPart {
+    partition: i32,
+    error: i16,
+    header_bytes: usize,
+    records_bytes: usize,
+    /// Base offset and size of the first batch, if it is there as a whole.
+    first_batch: Option<(i64, u64)>,
+}
+
+/// Base offset and batch length, the two fields which that length does not count.
+const BATCH_PREFIX_BYTES: usize = 12;
+
+impl PartitionPart {
+    fn read(bytes: &[u8]) -> Option<PartitionPart> {
+        let mut answer = Answer::new(bytes);
+        let partition = answer.i32()?;
+        let error = answer.i16()?;
+        answer.pass(3 * 8)?; // high watermark, last stable offset, log start offset
+        for _ in 0..answer.compact_length()? {
+            answer.pass(2 * 8)?; // aborted transaction
+            answer.pass_tags()?;
+        }
+        answer.i32()?; // preferred read replica
+        let records_bytes = answer.compact_length()?;
+        let header_bytes = answer.position();
+        let first_batch = if records_bytes > BATCH_PREFIX_BYTES {
+            let base_offset = answer.i64()?;
+            let behind = answer.i32()?;
+            Some((base_offset, behind as u64 + BATCH_PREFIX_BYTES as u64))
+        } else {
+            None
+        };
+        Some(PartitionPart {
+            partition,
+            error,
+            header_bytes,
+            records_bytes,
+            first_batch,
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! What a benchmark does, as written in a TOML file.
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+/// The workloads that come with the program: name and text.
+pub const BUILT_IN: [(&str, &str); 5] = [
+    ("big", include_str!("../../config/bench/big.toml")),
+    ("mid", include_str!("../../config/bench/mid.toml")),
+    ("tiny", include_str!("../../config/bench/tiny.toml")),
+    ("fetch-tail", include_str!("../../config/bench/fetch-tail.toml")),
+    ("fetch-cold", include_str!("../../config/bench/fetch-cold.toml")),
+];
+
+/// One workload file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Short name, used for the topic and the result.
+    pub name: String,
+    /// What it is to show, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// Which side is timed.
+    pub measure: Measure,
+    /// Seconds of load before anything is counted.
+    #[serde(default = "default_warm_up_s")]
+    pub warm_up_s: f64,
+    /// Seconds that are counted.
+    #[serde(default = "default_duration_s")]
+    pub duration_s: f64,
+    /// Where the records go.
+    pub topics: Topics,
+    /// What the records are.
+    pub records: Records,
+    /// Who writes. When `measure = "fetch"` these build the backlog and are not timed.
+    pub producers: Producers,
+    /// Who reads. Only when `measure = "fetch"`.
+    pub consumers: Option<Consumers>,
+}
+
+/// Which side of a workload is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Requests to write.
+    Produce,
+    /// Reading a backlog that was written just before. While there is time left, the next one is written
+    /// (which is not timed) and read.
+    Fetch,
+}
+
+/// Topics of a workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topics {
+    /// Partitions of the topic.
+    pub partitions: i32,
+    /// Replicas of each partition.
+    #[serde(default = "default_replication_factor")]
+    pub replication_factor: i16,
+    /// Configs the topic is created with, by Kafka's names.
+    #[serde(default)]
+    pub config: std::collections::BTreeMap<String, String>,
+}
+
+/// Records of a workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    /// Bytes of a record's value.
+    pub bytes: usize,
+}
+
+/// The writing side of a workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Producers {
+    /// Connections, spread evenly over the nodes that lead partitions.
+    pub connections: usize,
+    /// Requests sent on a connection before the first one is answered.
+    #[serde(default = "default_in_flight")]
+    pub in_flight: usize,
+    /// When a request counts as done.
+    #[serde(default)]
+    pub acks: Acks,
+    /// Bytes of a record batch: as many records as fit, at least one.
+    pub batch_bytes: usize,
+    /// How many partitions a request has a batch for.
+    #[serde(default = "default_partitions_per_request")]
+    pub partitions_per_request: usize,
+}
+
+/// The `acks` of Produce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Acks {
+    /// All in-sync replicas have it.
+    #[default]
+    All,
+    /// The leader has it.
+    Leader,
+}
+
+impl Acks {
+    /// The number on the wire.
+    pub fn code(self) -> i16 {
+        match self {
+            Acks::All => -1,
+            Acks::Leader => 1,
+        }
+    }
+}
+
+/// The reading side of a workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consumers {
+    /// Connections, spread evenly over the nodes that lead partitions.
+    pub connections: usize,
+    /// Fetches sent on a connection before the first one is answered. Each is for partitions of its own.
+    #[serde(default = "default_in_flight")]
+    pub in_flight: usize,
+    /// Bytes written, in total, before reading starts.
+    pub backlog_bytes: u64,
+    /// Groups that read the backlog, one after the other, before the next one is written.
+    #[serde(default = "default_groups")]
+    pub groups: usize,
+    /// Whether the kernel's page cache is emptied between writing and reading.
+    #[serde(default)]
+    pub cache: Cache,
+    /// `max_bytes` of a fetch.
+    #[serde(default = "default_max_bytes")]
+    pub max_bytes: i32,
+    /// `partition_max_bytes` of a fetch.
+    #[serde(default = "default_partition_max_bytes")]
+    pub partition_max_bytes: i32,
+}
+
+/// State of the page cache before reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cache {
+    /// As writing left it.
+    #[default]
+    Warm,
+    /// Emptied, so that reading is from the disk.
+    Cold,
+}
+
+fn default_warm_up_s() -> f64 {
+    5.0
+}
+fn default_duration_s() -> f64 {
+    15.0
+}
+fn default_replication_factor() -> i16 {
+    1
+}
+fn default_in_flight() -> usize {
+    1
+}
+fn default_groups() -> usize {
+    1
+}
+fn default_partitions_per_request() -> usize {
+    1
+}
+/// The default of `fetch.max.bytes` in Kafka's consumer.
+fn default_max_bytes() -> i32 {
+    50 << 20
+}
+/// The default of `max.partition.fetch.bytes` in Kafka's consumer.
+fn default_partition_max_bytes() -> i32 {
+    1 << 20
+}
+
+impl Workload {
+    /// Reads a workload: a file, or the name of one that comes with the program.
+    ///
+    /// # Errors
+    /// When there is no such file or name, or its contents make no sense.
+    pub fn load(path_or_name: &str) -> anyhow::Result<Workload> {
+        let text = match BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
+            Some((_, text)) => (*text).to_string(),
+            None => std::fs::read_to_string(Path::new(path_or_name)).with_context(|| {
+                let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+                format!(
+                    "no workload `{path_or_name}`: neither a file nor one of {}",
+                    names.join(", ")
+                )
+            })?,
+        };
+        Workload::parse(&text).with_context(|| format!("workload `{path_or_name}`"))
+    }
+
+    /// Reads the text of a workload file.
+    ///
+    /// # Errors
+    /// When it is not TOML, has unknown keys, or asks for what can't be.
+    pub fn parse(text: &str) -> anyhow::Result<Workload> {
+        let workload: Workload = toml::from_str(text)?;
+        workload.check()?;
+        Ok(workload)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.duration_s > 0.0, "duration_s must be above 0");
+        ensure!(self.warm_up_s >= 0.0, "warm_up_s must not be negative");
+        ensure!(self.topics.partitions > 0, "topics.partitions must be above 0");
+        ensure!(
+            self.producers.connections > 0,
+            "producers.connections must be above 0"
+        );
+        ensure!(
+            self.producers.in_flight > 0,
+            "producers.in_flight must be above 0"
+        );
+        ensure!(
+            self.producers.partitions_per_request > 0,
+            "producers.partitions_per_request must be above 0"
+        );
+        match (self.measure, &self.consumers) {
+            (Measure::Produce, Some(_)) => bail!("consumers are only for measure = \"fetch\""),
+            (Measure::Fetch, None) => bail!("measure = \"fetch\" needs [consumers]"),
+            (Measure::Produce, None) => {}
+            (Measure::Fetch, Some(consumers)) => {
+                ensure!(consumers.connections > 0, "consumers.connections must be above 0");
+                ensure!(consumers.in_flight > 0, "consumers.in_flight must be above 0");
+                ensure!(consumers.groups > 0, "consumers.groups must be above 0");
+                ensure!(
+                    consumers.backlog_bytes > 0,
+                    "consumers.backlog_bytes must be above 0"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_workloads_are_read_by_name() {
+        for (name, _) in BUILT_IN {
+            let workload = Workload::load(name).expect(name);
+            assert_eq!(workload.name, name);
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_nonsense_are_refused() {
+        let big = BUILT_IN[0].1;
+        assert!(Workload::parse(&format!("wamr_up_s = 1\n{big}")).is_err());
+        assert!(Workload::parse(&big.replace("partitions = 8", "partitions = 0")).is_err());
+        assert!(Workload::parse(&big.replace("\"produce\"", "\"fetch\"")).is_err());
+        assert!(Workload::load("no-such-workload").is_err());
+    }
+}
