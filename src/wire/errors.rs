@@ -3,13 +3,13 @@
 use std::fmt;
 
 macro_rules! error_codes {
-    ($($code:literal $name:ident $text:literal;)*) => {
+    ($($(#[$meta:meta])* $code:literal $name:ident $text:literal;)*) => {
         /// An error code of the protocol. [`ErrorCode::None`] is success.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(i16)]
         #[allow(missing_docs, reason = "the names are Kafka's")]
         pub enum ErrorCode {
-            $(#[doc = concat!("Code ", $code, ", `", $text, "`.")] $name = $code,)*
+            $(#[doc = concat!("Code ", $code, ", `", $text, "`.")] $(#[$meta])* $name = $code,)*
         }
 
         impl ErrorCode {
@@ -36,7 +36,7 @@ macro_rules! error_codes {
 
 error_codes! {
     -1 UnknownServerError "UNKNOWN_SERVER_ERROR";
-    0 None "NONE";
+    #[default] 0 None "NONE";
     1 OffsetOutOfRange "OFFSET_OUT_OF_RANGE";
     2 CorruptMessage "CORRUPT_MESSAGE";
     3 UnknownTopicOrPartition "UNKNOWN_TOPIC_OR_PARTITION";
@@ -173,12 +173,6 @@ error_codes! {
     134 GroupDeletionFailed "GROUP_DELETION_FAILED";
     135 StreamsTopologyDescriptionUpdateFailed "STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED";
     136 ControllerIdNotRegistered "CONTROLLER_ID_NOT_REGISTERED";
-}
-
-impl Default for ErrorCode {
-    fn default() -> Self {
-        ErrorCode::None
-    }
 }
 
 impl ErrorCode {

@@ -8,7 +8,11 @@
 pub mod api;
 pub mod codec;
 pub mod errors;
+pub mod fetch_response;
+pub mod fetch_view;
 pub mod frame;
 pub mod header;
 pub mod messages;
+pub mod produce_view;
 pub mod records;
+pub mod topic_ref;

@@ -13,7 +13,7 @@ use crate::base::limits::{
 /// Nothing here panics, whatever the bytes are, and nothing allocates before the remaining bytes have been
 /// found to justify it: every count is checked against the bytes left, and every allocation is booked on an
 /// account of [`MAX_DECODE_EXPANSION`] times the frame's size.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader<'a> {
     data: &'a [u8],
     /// The same bytes, if byte fields can share them.
@@ -243,6 +243,12 @@ impl<'a> Reader<'a> {
             return Err(self.error(DecodeErrorKind::TooManyElements(count)));
         }
         Ok(Some(count))
+    }
+
+    /// The number of elements of an array that may not be null.
+    pub fn count(&mut self, flexible: bool, element_bytes: usize) -> Result<usize, DecodeError> {
+        self.nullable_count(flexible, element_bytes)?
+            .ok_or_else(|| self.error(DecodeErrorKind::UnexpectedNull))
     }
 
     /// Books an allocation of `bytes` before it is made.

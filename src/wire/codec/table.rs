@@ -123,6 +123,11 @@ macro_rules! structs {
             };
         }
 
+        #[allow(
+            clippy::manual_range_contains,
+            clippy::double_comparisons,
+            reason = "most ranges have one end only, and some are a single version"
+        )]
         impl $crate::wire::codec::Field for $name {
             const KIND: $crate::wire::codec::Kind =
                 $crate::wire::codec::Kind::Struct(<$name as $crate::wire::codec::Struct>::SCHEMA);
