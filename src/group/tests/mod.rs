@@ -1,0 +1,15 @@
+//! Tests of the coordinator's engine: scripts of requests and time, through one [`lab::Lab`].
+
+mod commit;
+mod delete;
+mod describe;
+mod expiry;
+mod join;
+mod lab;
+mod leave;
+mod rebalance;
+mod restart;
+mod sessions;
+mod static_members;
+mod sync;
+mod transactions;
