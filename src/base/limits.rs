@@ -24,3 +24,12 @@ pub const DECODE_ALLOWANCE_BYTES: usize = 4096;
 
 const _: () = assert!(DISK_BLOCK_BYTES.is_power_of_two());
 const _: () = assert!(MAX_FRAME_BYTES <= i32::MAX as usize);
+
+/// Partitions that one request may create, as Apache Kafka has it: a bound on the time the controller spends on it.
+pub const MAX_PARTITIONS_PER_COMMAND: usize = 10_000;
+
+/// Partitions of a cluster. A guess: some hundred bytes of image and some files on disk each, on a few servers.
+pub const MAX_PARTITIONS: usize = 200_000;
+
+const _: () = assert!(MAX_PARTITIONS_PER_COMMAND <= MAX_PARTITIONS);
+const _: () = assert!(MAX_PARTITIONS <= i32::MAX as usize);

@@ -1,1 +1,41 @@
-//! The `metadata` folder.
+//! The cluster's metadata: what topics there are, where they are, and how they are configured.
+//!
+//! Responsible for: checking a change ([`Command`]) against the present state, turning it into [`Record`]s, keeping
+//! the records durably (the metadata log), and the state they add up to ([`ClusterImage`]). Must not know: who asked,
+//! Kafka's request structs and error codes (the server maps [`CommandErrorKind`] to them), threads, HTTP.
+//! The engine and the image are pure and synchronous. Commands are planned and the log is written on the control
+//! thread only; the image is immutable and read on every thread through an `Arc`. Its view is the cluster's.
+//! Called by `control` (changes) and by everybody who looks something up.
+//!
+//! Promises: a command's records are durable before its outcome is told; they become durable all or none; replaying
+//! the log gives the same image that was live. There is no way to change an image but to apply records.
+//!
+//! Placement is derived and not stored by shard: a partition has a number (its *slot*), and on a server with n shards it
+//! lives on shard `slot % n`. So a server may be started with another number of shards.
+//!
+//! Start reading in [`command`], then [`engine`], then [`cluster_image`].
+
+pub mod cluster_image;
+pub mod command;
+pub mod command_error;
+pub mod engine;
+pub mod internal_topic;
+pub mod outcome;
+pub mod partition_image;
+pub mod record;
+pub mod topic_image;
+pub mod topic_name;
+pub mod topic_table;
+
+pub use cluster_image::{ClusterImage, ServerImage};
+pub use command::{
+    Command, ConfigAlteration, ConfigChange, ConfigChanges, ConfigOperation, ConfigResource, Mode,
+    NewPartitions, NewTopic, ReplicaAssignment, TopicSelector,
+};
+pub use command_error::{CommandError, CommandErrorKind};
+pub use engine::{Plan, plan};
+pub use internal_topic::{CONSUMER_OFFSETS, InternalTopic, is_internal};
+pub use outcome::{CreatedTopic, DeletedTopic, Outcome};
+pub use partition_image::PartitionImage;
+pub use record::Record;
+pub use topic_image::TopicImage;

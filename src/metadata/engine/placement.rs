@@ -1,0 +1,50 @@
+//! Where partitions go that somebody places by hand.
+
+use std::collections::HashSet;
+
+use crate::base::ids::NodeId;
+use crate::metadata::cluster_image::ClusterImage;
+use crate::metadata::command_error::{CommandError, CommandErrorKind};
+
+/// The slot of a partition that shall have these replicas.
+pub(super) fn chosen_slot(image: &ClusterImage, replicas: &[NodeId]) -> Result<u32, CommandError> {
+    let refuse = |message: String| {
+        Err(CommandError::new(
+            CommandErrorKind::InvalidReplicaAssignment,
+            message,
+        ))
+    };
+    let Some(leader) = replicas.first() else {
+        return refuse("the assignment of a partition names no node".to_string());
+    };
+    let mut seen = HashSet::new();
+    for node in replicas {
+        if !image.has_node(*node) {
+            return refuse(format!(
+                "the assignment names node {node}, but there is no such node"
+            ));
+        }
+        if !seen.insert(node) {
+            return refuse(format!("the assignment names node {node} more than once"));
+        }
+    }
+    if let Some(second) = replicas.get(1) {
+        return refuse(format!(
+            "nodes {leader} and {second} are shards of one server: two replicas of a partition can't share a server"
+        ));
+    }
+    Ok(u32::from(leader.shard().0))
+}
+
+/// Checks that there are servers for so many replicas.
+pub(super) fn check_replication_factor(factor: i32) -> Result<(), CommandError> {
+    // One server is what a cluster has until its data is replicated.
+    const SERVERS: i32 = 1;
+    if factor > SERVERS {
+        return Err(CommandError::new(
+            CommandErrorKind::InvalidReplicationFactor,
+            format!("a replication factor of {factor} needs {factor} servers, but there is {SERVERS}"),
+        ));
+    }
+    Ok(())
+}

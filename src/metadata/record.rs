@@ -1,0 +1,84 @@
+//! What the metadata log consists of.
+
+use crate::base::ids::{NodeId, TopicId};
+use crate::config::Overrides;
+use crate::metadata::topic_image::{PartitionRun, Slots};
+
+/// One fact. All values are absolute, so that a record means the same whenever it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// What a cluster is besides its topics. The first record of a cluster and of a snapshot.
+    ClusterState {
+        /// The id of the cluster.
+        cluster_id: String,
+        /// The server whose data this is.
+        server_id: i32,
+        /// How often it was started.
+        server_epoch: u32,
+        /// Its shards at the last start.
+        shards: u16,
+        /// The first slot for the next topic.
+        next_slot: u32,
+        /// The first producer id nobody has.
+        next_producer_id: i64,
+    },
+    /// The server was started.
+    ServerStarted {
+        /// How often by now.
+        server_epoch: u32,
+        /// With how many shards.
+        shards: u16,
+    },
+    /// A topic was created.
+    TopicCreated {
+        /// Its id.
+        id: TopicId,
+        /// Its name.
+        name: String,
+        /// Where its partitions are.
+        slots: Slots,
+        /// Its partitions.
+        runs: Vec<PartitionRun>,
+        /// Configs of its own.
+        overrides: Overrides,
+        /// The first slot for the next topic.
+        next_slot: u32,
+    },
+    /// A topic was deleted.
+    TopicDeleted {
+        /// Its id.
+        id: TopicId,
+    },
+    /// A topic got more partitions.
+    PartitionsCreated {
+        /// The topic.
+        id: TopicId,
+        /// The new ones.
+        run: PartitionRun,
+        /// Where all its partitions are, old and new.
+        slots: Slots,
+    },
+    /// A config of a topic was set, or unset.
+    TopicConfigSet {
+        /// The topic.
+        id: TopicId,
+        /// The config.
+        name: String,
+        /// Its value.
+        value: Option<String>,
+    },
+    /// A setting of one node, or of all nodes, was set or unset.
+    BrokerConfigSet {
+        /// The node, `None` for all.
+        node: Option<NodeId>,
+        /// The setting.
+        name: String,
+        /// Its value.
+        value: Option<String>,
+    },
+    /// Producer ids were handed out.
+    ProducerIdsAllocated {
+        /// The first one nobody has.
+        next_producer_id: i64,
+    },
+}
