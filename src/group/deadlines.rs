@@ -53,14 +53,4 @@ impl Deadlines {
         self.at.remove(&deadline);
         Some(deadline)
     }
-
-    /// How many are set.
-    pub fn len(&self) -> usize {
-        self.at.len()
-    }
-
-    /// True if none is set.
-    pub fn is_empty(&self) -> bool {
-        self.at.is_empty()
-    }
 }

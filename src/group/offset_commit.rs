@@ -6,6 +6,7 @@ use super::event::{Answer, Now, RequestId};
 use super::request::{CommitPartition, CommitRequest};
 use super::step::{Effects, Then};
 use super::stored::{CommittedOffset, OffsetKey, StoredRecord};
+use crate::base::ids::{LeaderEpoch, TopicId};
 
 impl CoordinatorEngine {
     pub(super) fn commit_offsets(
@@ -46,11 +47,20 @@ impl CoordinatorEngine {
                 },
                 value: Some(CommittedOffset {
                     offset: partition.offset,
-                    leader_epoch: partition.leader_epoch,
+                    leader_epoch: if expire_timestamp_ms.is_some() {
+                        LeaderEpoch(-1)
+                    } else {
+                        partition.leader_epoch
+                    },
                     metadata: partition.metadata,
                     commit_timestamp_ms: now.wall.0,
                     expire_timestamp_ms,
-                    topic_id: partition.topic_id,
+                    // The only record format with a time of expiry has neither epoch nor topic id: what is not written is not kept.
+                    topic_id: if expire_timestamp_ms.is_some() {
+                        TopicId::ZERO
+                    } else {
+                        partition.topic_id
+                    },
                 }),
             })
             .collect();

@@ -7,12 +7,16 @@
 
 mod committed_offset;
 mod offset_table;
+mod record_batches;
+mod record_codec;
 mod stored_group;
 mod stored_record;
 mod stored_state;
 
 pub use committed_offset::CommittedOffset;
 pub use offset_table::{OffsetTable, TransactionEnd};
+pub use record_batches::{ReplayError, replay_batches, to_batches};
+pub use record_codec::MalformedRecord;
 pub use stored_group::{StoredGroup, StoredMember};
 pub use stored_record::{OffsetKey, RecordOrigin, StoredRecord};
 pub use stored_state::StoredState;

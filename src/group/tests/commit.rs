@@ -66,7 +66,7 @@ fn a_fenced_member_cannot_commit() {
     let mut lab = Lab::prompt();
     let old = lab.send_join(static_consumer("i"));
     let old = lab.joined(old).member_id;
-    lab.sync_all(&[old.clone()], 1);
+    lab.sync_all(std::slice::from_ref(&old), 1);
     let new = lab.send_join(static_consumer("i"));
     let new = lab.joined(new).member_id;
     let commit = |member: &Rc<str>| CommitRequest {
@@ -166,31 +166,38 @@ fn a_commit_of_nothing_is_fine() {
 
 #[test]
 fn what_is_kept_of_a_commit() {
-    let mut lab = Lab::new();
-    let what = CommitPartition {
-        leader_epoch: LeaderEpoch(4),
-        metadata: "note".into(),
-        ..partition(0, 42)
-    };
-    let commit = CommitRequest {
-        retention_ms: Some(1_000),
-        ..commit_of(vec![what])
-    };
-    lab.commit_all(commit).expect("simple consumer");
-    let kept = lab
-        .engine
-        .stored()
-        .offsets()
-        .get(GROUP, "t", 0)
-        .expect("committed");
-    assert_eq!(
-        (kept.offset, kept.leader_epoch, &*kept.metadata),
-        (Offset(42), LeaderEpoch(4), "note")
-    );
-    assert_eq!(
-        (kept.commit_timestamp_ms, kept.expire_timestamp_ms),
-        (START_MS, Some(START_MS + 1_000))
-    );
+    // The format with a time of expiry has no room for a leader epoch and a topic id, so those are not kept then.
+    for (retention_ms, leader_epoch, topic_id) in
+        [(None, 4, TopicId([1; 16])), (Some(1_000), -1, TopicId::ZERO)]
+    {
+        let mut lab = Lab::new();
+        let what = CommitPartition {
+            leader_epoch: LeaderEpoch(4),
+            metadata: "note".into(),
+            ..partition(0, 42)
+        };
+        lab.commit_all(CommitRequest {
+            retention_ms,
+            ..commit_of(vec![what])
+        })
+        .expect("simple consumer");
+        let kept = lab
+            .engine
+            .stored()
+            .offsets()
+            .get(GROUP, "t", 0)
+            .expect("committed");
+        assert_eq!((kept.offset, &*kept.metadata), (Offset(42), "note"));
+        assert_eq!(
+            (kept.leader_epoch, kept.topic_id),
+            (LeaderEpoch(leader_epoch), topic_id)
+        );
+        assert_eq!(kept.commit_timestamp_ms, START_MS);
+        assert_eq!(
+            kept.expire_timestamp_ms,
+            retention_ms.map(|retention_ms| START_MS + retention_ms)
+        );
+    }
 }
 
 #[test]

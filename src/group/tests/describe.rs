@@ -22,7 +22,7 @@ fn a_group_in_each_state() {
     let group = lab.engine.describe(GROUP).expect("exists");
     assert_eq!((group.state, &*group.protocol), ("CompletingRebalance", ""));
 
-    lab.sync_all(&[id.clone()], 1);
+    lab.sync_all(std::slice::from_ref(&id), 1);
     let group = lab.engine.describe(GROUP).expect("exists");
     assert_eq!((group.state, &*group.protocol), ("Stable", "range"));
     let member = &group.members[0];

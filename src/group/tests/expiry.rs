@@ -70,7 +70,7 @@ fn in_a_stable_group_only_topics_nobody_subscribes_to_age() {
         ..consumer()
     });
     lab.joined(request);
-    lab.sync_all(&[id.clone()], 1);
+    lab.sync_all(std::slice::from_ref(&id), 1);
     lab.commit(&id, 1, of_topic("t")).expect("a member");
     lab.commit(&id, 1, of_topic("u")).expect("a member");
     for _ in 0..RETENTION_MS / 1_000_000 + 1 {

@@ -30,7 +30,8 @@ pub struct Lab {
     pub engine: CoordinatorEngine,
     pub settings: GroupSettings,
     pub now: Now,
-    pub log: Vec<StoredRecord>,
+    /// Keys and values as they are written.
+    pub log: Vec<(Bytes, Option<Bytes>)>,
     pub answers: HashMap<RequestId, (Answer, After)>,
     /// Set to refuse the next append.
     pub refuse_append: Option<GroupError>,
@@ -153,7 +154,11 @@ impl Lab {
                         Some(error) => events.push(Event::AppendRefused(error)),
                         None => {
                             let first_offset = Offset(self.log.len() as i64);
-                            self.log.extend(records);
+                            self.log.extend(
+                                records
+                                    .iter()
+                                    .map(|record| record.to_bytes().expect("short texts")),
+                            );
                             events.push(Event::Appended { first_offset });
                         }
                     },
@@ -202,13 +207,16 @@ impl Lab {
     /// What the log adds up to.
     pub fn replay(&self) -> StoredState {
         let mut state = StoredState::default();
-        for (i, record) in self.log.iter().enumerate() {
+        for (i, (key, value)) in self.log.iter().enumerate() {
+            let record = StoredRecord::from_bytes(Some(key), value.as_deref())
+                .expect("ours")
+                .expect("known");
             state.apply(
                 RecordOrigin {
                     offset: Offset(i as i64),
                     transaction: None,
                 },
-                record.clone(),
+                record,
             );
         }
         state

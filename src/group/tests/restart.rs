@@ -60,7 +60,7 @@ fn static_members_are_still_static() {
     let mut lab = Lab::prompt();
     let request = lab.send_join(static_consumer("i"));
     let id = lab.joined(request).member_id;
-    lab.sync_all(&[id.clone()], 1);
+    lab.sync_all(std::slice::from_ref(&id), 1);
     lab.restart();
     let request = lab.send_join(static_consumer("i"));
     assert_eq!(lab.joined(request).generation, 1);

@@ -194,7 +194,7 @@ fn a_rebalance_no_static_member_joins_waits_for_their_sessions() {
     let a = lab.send_join(join());
     lab.pass_ms(6_000);
     let a = lab.joined(a).member_id;
-    lab.sync_all(&[a.clone()], 1);
+    lab.sync_all(std::slice::from_ref(&a), 1);
     let (newcomer, newcomer_id) = lab.enter(consumer());
     lab.leave(&[(&newcomer_id, None)]);
     assert_eq!(lab.joined(newcomer).error, Some(UnknownMemberId));
