@@ -24,8 +24,8 @@ messages! {
     } tagged {
         0: previous_producer_id: i64, 1+, default -1, or refuse;
         1: next_producer_id: i64, 1+, default -1, or refuse;
-        3: next_producer_epoch: i16, 1+, default -1, or refuse;
         2: client_transaction_version: i16, 1+, or refuse;
+        3: next_producer_epoch: i16, 1+, default -1, or refuse;
     }
 
     struct PartitionsSchema {
