@@ -38,6 +38,7 @@ impl Random {
 }
 
 /// One message, whichever it is.
+#[allow(dead_code, reason = "each test file uses a part")]
 pub struct Codec {
     pub name: &'static str,
     pub versions: Versions,
