@@ -22,6 +22,10 @@ pub const MAX_DECODE_EXPANSION: usize = 16;
 /// What a frame may take in memory besides that, in bytes, so that a tiny one is not refused.
 pub const DECODE_ALLOWANCE_BYTES: usize = 4096;
 
+/// Memory of a shard that is registered with the kernel for disk I/O, in bytes: what is read and written comes from here
+/// while it has room, and from the heap else. Holds some 1 MiB writes in flight and the read cache's turnover; a guess.
+pub const SHARD_IO_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+
 const _: () = assert!(DISK_BLOCK_BYTES.is_power_of_two());
 const _: () = assert!(MAX_FRAME_BYTES <= i32::MAX as usize);
 

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of ours and no I/O. Exists on every thread; holds no state.
 
+pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod random;
 pub mod time;

@@ -1,0 +1,34 @@
+//! The backend of normal builds: glommio on the shards, tokio's current-thread runtime on the control thread.
+//!
+//! glommio 0.9.0 has traps, each of which is handled in one place here:
+//!
+//! | trap | where |
+//! |---|---|
+//! | the first file opened on a device decides, maybe wrongly, how it is read | `disk/prime.rs` |
+//! | a panic ends one executor while the others live on | `shard_thread.rs` |
+//! | failing accepts never yield | `net/listener.rs` |
+//! | timers and I/O wait for the preemption timer, 100 ms by default | `executor.rs` |
+//! | ready sockets never yield | `net/stream.rs`, and callers of `yield_if_needed` |
+//! | accepted sockets block and are inherited | `net/listener.rs` |
+//! | no io_uring, or too little lockable memory: a panic at start | `probe.rs` |
+//! | the first sleep is slow | `executor.rs` |
+//! | helper-thread jobs left behind at the end panic their thread | `blocking_job.rs` |
+//! | a read near the end of a file gives bytes of another read | `disk/file.rs` |
+//! | opening a file panics if it is removed meanwhile | `disk/path_gate.rs` |
+//! | file lengths are looked up by a name that may be gone | `disk/file.rs` |
+//! | directories are synced without their names | `disk/directory.rs` |
+
+mod blocking_job;
+pub(super) mod clock;
+mod cpus;
+pub(super) mod disk;
+mod executor;
+pub(super) mod net;
+mod probe;
+pub(super) mod random;
+pub(super) mod shard_thread;
+pub(super) mod task;
+mod ticker;
+
+pub use cpus::available_cpus;
+pub use probe::{RuntimeUnavailable, probe};

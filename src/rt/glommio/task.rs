@@ -1,0 +1,61 @@
+//! Tasks, on whichever executor this thread has.
+
+use super::executor::{Kind, kind};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The outcome is `None` if the task was aborted.
+pub(in crate::rt) enum JoinHandle<T> {
+    Shard(::glommio::task::JoinHandle<T>),
+    Control(tokio::task::JoinHandle<T>),
+}
+
+pub(in crate::rt) fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+    match kind() {
+        Kind::Shard => JoinHandle::Shard(::glommio::spawn_local(future).detach()),
+        Kind::Control => JoinHandle::Control(tokio::task::spawn_local(future)),
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    pub(in crate::rt) fn abort(&self) {
+        match self {
+            JoinHandle::Shard(handle) => handle.cancel(),
+            JoinHandle::Control(handle) => handle.abort(),
+        }
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match &mut *self {
+            JoinHandle::Shard(handle) => Pin::new(handle).poll(cx),
+            JoinHandle::Control(handle) => Pin::new(handle).poll(cx).map(|outcome| match outcome {
+                Ok(value) => Some(value),
+                Err(error) if error.is_cancelled() => None,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }),
+        }
+    }
+}
+
+/// Ready the second time it is polled.
+pub(in crate::rt) fn yield_now() -> impl Future<Output = ()> {
+    let mut yielded = false;
+    std::future::poll_fn(move |cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+pub(in crate::rt) fn yield_if_needed() -> impl Future<Output = ()> {
+    // Outside of its own executors glommio's is ready at once.
+    ::glommio::yield_if_needed()
+}

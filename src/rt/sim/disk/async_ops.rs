@@ -1,0 +1,266 @@
+//! The disk's operations as shards see them: started, some time later done.
+
+use super::device::{Disk, Kind, Power};
+use super::file_node::Durability;
+use super::tree::{NodeId, Tree};
+use super::{IoBuf, ReadBuf, blocking};
+use crate::rt::disk::{DirEntry, OpenOptions};
+use crate::rt::sim::process::current_disk;
+use crate::rt::sim::world::{World, world};
+use crate::rt::sync::oneshot;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Starts an operation and waits for it. `finish` runs when it is done, also if nobody waits any more, but not after a
+/// crash.
+async fn operate<T: 'static>(
+    disk: Rc<Disk>,
+    kind: Kind,
+    finish: impl FnOnce(&Disk, &World) -> io::Result<T> + 'static,
+) -> io::Result<T> {
+    let receiver = {
+        let world = world();
+        let (sender, receiver) = oneshot::channel();
+        if disk.begin(&world, world.processes.current(), kind) == Power::On {
+            let epoch = disk.epoch();
+            world.schedule(disk.latency(&world), move |world| {
+                if disk.epoch() == epoch {
+                    // The operation is done, whether somebody still waits for it or not.
+                    let _ = sender.send(finish(&disk, world));
+                }
+            });
+        }
+        receiver
+    };
+    match receiver.await {
+        Some(result) => result,
+        // The machine is gone, and this task with it, as soon as it waits.
+        None => std::future::pending().await,
+    }
+}
+
+/// An operation on the names.
+async fn operate_names<T: 'static>(
+    kind: Kind,
+    finish: impl FnOnce(&mut Tree) -> io::Result<T> + 'static,
+) -> io::Result<T> {
+    let disk = current_disk(&world());
+    operate(disk, kind, move |disk, _| finish(&mut disk.tree.borrow_mut())).await
+}
+
+/// An open file.
+pub(in crate::rt) struct File {
+    disk: Rc<Disk>,
+    node: NodeId,
+    path: Rc<Path>,
+    durability: Durability,
+}
+
+impl File {
+    pub(in crate::rt) async fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
+        let disk = current_disk(&world());
+        let (path, options): (Rc<Path>, _) = (path.into(), *options);
+        let changes = options.create || options.create_new || options.truncate;
+        if !(options.read || options.write) || (changes && !options.write) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let kind = if changes { Kind::Metadata } else { Kind::Read };
+        let node = operate(disk.clone(), kind, {
+            let path = path.clone();
+            move |disk, _| open_node(&mut disk.tree.borrow_mut(), &path, &options)
+        })
+        .await?;
+        let durability = if options.dsync {
+            Durability::Durable
+        } else {
+            Durability::Pending
+        };
+        Ok(File {
+            disk,
+            node,
+            path,
+            durability,
+        })
+    }
+
+    pub(in crate::rt) async fn read_aligned(&self, position: u64, len: usize) -> io::Result<ReadBuf> {
+        let (node, path) = (self.node, self.path.clone());
+        operate(self.disk.clone(), Kind::Read, move |disk, world| {
+            disk.fails(world, Kind::Read, &path)?;
+            Ok(disk
+                .tree
+                .borrow_mut()
+                .file(node)?
+                .visible
+                .read(position, len)
+                .into())
+        })
+        .await
+    }
+
+    pub(in crate::rt) async fn write_at(
+        &self,
+        buffer: IoBuf,
+        len: usize,
+        position: u64,
+    ) -> io::Result<IoBuf> {
+        let (node, path, durability) = (self.node, self.path.clone(), self.durability);
+        let bytes: Rc<[u8]> = buffer[..len].into();
+        let number = {
+            let mut tree = self.disk.tree.borrow_mut();
+            let number = tree.number();
+            tree.file(node)?
+                .in_flight
+                .insert(number, (position, bytes.clone()));
+            number
+        };
+        operate(self.disk.clone(), Kind::Write, move |disk, world| {
+            disk.tree.borrow_mut().file(node)?.in_flight.remove(&number);
+            disk.finish_write(world, &path, node, position, bytes, durability)?;
+            // Nothing of what was written may be relied upon in what comes back.
+            Ok(IoBuf::with_capacity(buffer.len()))
+        })
+        .await
+    }
+
+    pub(in crate::rt) async fn datasync(&self) -> io::Result<()> {
+        let (node, path) = (self.node, self.path.clone());
+        let before = self.disk.tree.borrow_mut().number();
+        operate(self.disk.clone(), Kind::Sync, move |disk, world| {
+            disk.finish_sync(world, &path, node, before)
+        })
+        .await
+    }
+
+    pub(in crate::rt) async fn set_len(&self, len: u64) -> io::Result<()> {
+        let node = self.node;
+        operate(self.disk.clone(), Kind::Metadata, move |disk, _| {
+            let mut tree = disk.tree.borrow_mut();
+            let number = tree.number();
+            tree.file(node)?.set_len(number, len);
+            Ok(())
+        })
+        .await
+    }
+
+    pub(in crate::rt) async fn preallocate(&self, len: u64) -> io::Result<()> {
+        let node = self.node;
+        operate(self.disk.clone(), Kind::Metadata, move |disk, _| {
+            disk.has_room(node, len)
+        })
+        .await
+    }
+
+    pub(in crate::rt) fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.tree.borrow_mut().file(self.node)?.visible.len())
+    }
+
+    pub(in crate::rt) async fn close(self) -> io::Result<()> {
+        operate(self.disk.clone(), Kind::Read, |_, _| Ok(())).await
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "File({})", self.path.display())
+    }
+}
+
+/// Finds or makes the node of a file.
+pub(super) fn open_node(tree: &mut Tree, path: &Path, options: &OpenOptions) -> io::Result<NodeId> {
+    let (dir, name) = tree.lookup_parent(path)?;
+    let there = tree.dir(dir)?.visible.get(&name).copied();
+    match there {
+        Some(_) if options.create_new => Err(io::ErrorKind::AlreadyExists.into()),
+        Some(node) => {
+            tree.file(node)?;
+            if options.truncate {
+                let number = tree.number();
+                tree.file(node)?.set_len(number, 0);
+            }
+            Ok(node)
+        }
+        None if options.create || options.create_new => tree.create_file(dir, name),
+        None => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+pub(in crate::rt) async fn create_dir_all(path: &Path) -> io::Result<()> {
+    let path = path.to_owned();
+    operate_names(Kind::Metadata, move |tree| tree.create_dir_all(&path)).await
+}
+
+pub(in crate::rt) async fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
+    let path = path.to_owned();
+    operate_names(Kind::Read, move |tree| {
+        let node = tree.lookup(&path)?;
+        tree.list(node)
+    })
+    .await
+}
+
+pub(in crate::rt) async fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (from.to_owned(), to.to_owned());
+    operate_names(Kind::Metadata, move |tree| tree.rename(&from, &to)).await
+}
+
+pub(in crate::rt) async fn remove_file(path: &Path) -> io::Result<()> {
+    let path = path.to_owned();
+    operate_names(Kind::Metadata, move |tree| tree.unlink(&path)).await
+}
+
+pub(in crate::rt) async fn remove_dir_all(path: &Path) -> io::Result<()> {
+    let path = path.to_owned();
+    operate_names(Kind::Metadata, move |tree| tree.remove_dir_all(&path)).await
+}
+
+pub(in crate::rt) async fn sync_dir(path: &Path) -> io::Result<()> {
+    let disk = current_disk(&world());
+    let path: PathBuf = path.to_owned();
+    let before = disk.tree.borrow_mut().number();
+    operate(disk, Kind::Sync, move |disk, world| {
+        let mut tree = disk.tree.borrow_mut();
+        let node = tree.lookup(&path)?;
+        tree.dir(node)?;
+        disk.fails(world, Kind::Sync, &path)?;
+        tree.sync_dir(node, before);
+        Ok(())
+    })
+    .await
+}
+
+pub(in crate::rt) async fn read_file(path: &Path, max_len: u64) -> io::Result<Vec<u8>> {
+    let disk = current_disk(&world());
+    let path = path.to_owned();
+    operate(disk, Kind::Read, move |disk, world| {
+        blocking::read_on(disk, world, &path, max_len)
+    })
+    .await
+}
+
+/// Step by step, so that a crash can come between the steps.
+pub(in crate::rt) async fn write_file_atomic(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
+    let temporary = blocking::temporary(path);
+    let options = OpenOptions {
+        write: true,
+        create: true,
+        truncate: true,
+        ..OpenOptions::default()
+    };
+    let file = File::open(&temporary, &options).await?;
+    let (node, path_of_it) = (file.node, file.path.clone());
+    operate(file.disk.clone(), Kind::Write, move |disk, world| {
+        disk.finish_write(world, &path_of_it, node, 0, bytes.into(), Durability::Pending)
+    })
+    .await?;
+    file.datasync().await?;
+    rename(&temporary, path).await?;
+    sync_dir(path.parent().unwrap_or(Path::new("/"))).await
+}
+
+/// There is nothing to prepare.
+pub(in crate::rt) async fn prime(dir: &Path) -> io::Result<()> {
+    read_dir(dir).await.map(|_| ())
+}
