@@ -34,6 +34,7 @@
 pub mod disk;
 pub mod mailbox;
 pub mod net;
+mod race;
 mod random;
 mod shard_thread;
 pub mod sync;
@@ -52,6 +53,7 @@ use sim as backend;
 
 #[cfg(not(test))]
 pub use glommio::{RuntimeUnavailable, available_cpus, probe};
+pub use race::{Either, race};
 pub use random::{random_bytes, random_u64};
 pub use shard_thread::{ShardThread, block_on_control, run_on_shard, spawn_shard};
 #[cfg(test)]

@@ -1,1 +1,14 @@
-//! The `shard` folder.
+//! What one core owns, and the messages that may cross cores.
+//!
+//! Responsible for: the state of one lane (its partitions, its coordinators, its view of the cluster), for
+//! following the cluster's image, and for asking the control thread for changes. Must not know: requests,
+//! connections, HTTP. Exists on shard threads, one each; only [`message`] is seen by the control thread too.
+//! Its view is that of a shard; the image in it shows the cluster. Called by `server`.
+//! No borrow of its state may live across an `.await`: look up, copy what is needed, await, look up again.
+//! Start reading in [`message`].
+
+pub mod control_client;
+pub mod message;
+pub mod producer_ids;
+
+pub use control_client::{ChangeError, ControlClient};
