@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::ids::{LeaderEpoch, NodeId, ShardId, TopicId};
+use crate::base::limits::MAX_PARTITIONS;
 use crate::config::{Layers, Overrides, Settings, StaticSettings, TopicConfig};
 use crate::metadata::partition_image::PartitionImage;
 use crate::metadata::record::Record;
-use crate::metadata::topic_image::TopicImage;
+use crate::metadata::topic_image::{PartitionRun, Slots, TopicImage};
 use crate::metadata::topic_table::TopicTable;
 
 /// A server as the image shows it.
@@ -73,7 +74,7 @@ impl ClusterImage {
         }
     }
 
-    /// Rises by one with each batch of records. 0: nothing was ever applied.
+    /// Rises by one with each change. 0: nothing was ever applied.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -220,10 +221,8 @@ impl ClusterImage {
         Ok(next)
     }
 
-    /// The image a snapshot of this version holds.
-    pub(in crate::metadata) fn at_version(mut self, version: u64) -> ClusterImage {
+    pub(in crate::metadata) fn set_version(&mut self, version: u64) {
         self.version = version;
-        self
     }
 
     /// Applies one record; the version is left to who applies the batch.
@@ -284,11 +283,15 @@ impl ClusterImage {
                 self.change_topic(id, |topic| {
                     topic.runs.push(*run);
                     topic.slots = slots.clone();
+                    check_partitions(&topic.runs, slots)
                 })?;
                 self.partitions += run.count as usize;
             }
             Record::TopicConfigSet { id, name, value } => {
-                self.change_topic(id, |topic| set(&mut topic.overrides, name, value))?;
+                self.change_topic(id, |topic| {
+                    set(&mut topic.overrides, name, value);
+                    Ok(())
+                })?;
             }
             Record::BrokerConfigSet { node, name, value } => {
                 let all = Arc::make_mut(&mut self.broker_overrides);
@@ -306,13 +309,13 @@ impl ClusterImage {
     fn change_topic(
         &mut self,
         id: &TopicId,
-        change: impl FnOnce(&mut TopicImage),
+        change: impl FnOnce(&mut TopicImage) -> Result<(), UnfitRecord>,
     ) -> Result<(), UnfitRecord> {
         let Some(topic) = self.topics.by_id(id) else {
             return unfit(format!("topic {id} is changed, but does not exist"));
         };
         let mut topic = TopicImage::clone(topic);
-        change(&mut topic);
+        change(&mut topic)?;
         self.topics.insert(Arc::new(topic));
         Ok(())
     }
@@ -343,6 +346,21 @@ impl ClusterImage {
             }));
         }
         records
+    }
+}
+
+/// A topic has no more partitions than may be, and where their slots were chosen, each has one.
+fn check_partitions(runs: &[PartitionRun], slots: &Slots) -> Result<(), UnfitRecord> {
+    let count: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
+    if count > MAX_PARTITIONS as u64 {
+        return unfit(format!("a topic has {count} partitions"));
+    }
+    match slots {
+        Slots::Chosen(slots) if slots.len() as u64 != count => unfit(format!(
+            "a topic has {count} partitions and {} slots",
+            slots.len()
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::config::{Overrides, Settings};
 
 /// The topic with the committed offsets and the state of groups.
-pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+pub const GROUP_METADATA_TOPIC: &str = "__consumer_offsets";
 
 /// Names of all internal topics that Kafka has, ours or not: clients are told that they are internal.
-const INTERNAL_NAMES: &[&str] = &[CONSUMER_OFFSETS, "__transaction_state", "__share_group_state"];
+const INTERNAL_NAMES: &[&str] = &[GROUP_METADATA_TOPIC, "__transaction_state", "__share_group_state"];
 
 /// Whether a topic of this name is internal.
 pub fn is_internal(name: &str) -> bool {
@@ -16,7 +16,7 @@ pub fn is_internal(name: &str) -> bool {
 /// An internal topic that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InternalTopic {
-    /// [`CONSUMER_OFFSETS`].
+    /// [`GROUP_METADATA_TOPIC`].
     ConsumerOffsets,
 }
 
@@ -24,7 +24,7 @@ impl InternalTopic {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            InternalTopic::ConsumerOffsets => CONSUMER_OFFSETS,
+            InternalTopic::ConsumerOffsets => GROUP_METADATA_TOPIC,
         }
     }
 

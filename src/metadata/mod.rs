@@ -1,7 +1,7 @@
 //! The cluster's metadata: what topics there are, where they are, and how they are configured.
 //!
 //! Responsible for: checking a change ([`Command`]) against the present state, turning it into [`Record`]s, keeping
-//! the records durably (the metadata log), and the state they add up to ([`ClusterImage`]). Must not know: who asked,
+//! the records durably ([`MetadataLog`]), and the state they add up to ([`ClusterImage`]). Must not know: who asked,
 //! Kafka's request structs and error codes (the server maps [`CommandErrorKind`] to them), threads, HTTP.
 //! The engine and the image are pure and synchronous. Commands are planned and the log is written on the control
 //! thread only; the image is immutable and read on every thread through an `Arc`. Its view is the cluster's.
@@ -20,9 +20,13 @@ pub mod command;
 pub mod command_error;
 pub mod engine;
 pub mod internal_topic;
+pub mod log_frame;
+// pub mod metadata_log;
+pub mod metadata_log_error;
 pub mod outcome;
 pub mod partition_image;
 pub mod record;
+pub mod record_codec;
 pub mod topic_image;
 pub mod topic_name;
 pub mod topic_table;
@@ -33,8 +37,11 @@ pub use command::{
     NewPartitions, NewTopic, ReplicaAssignment, TopicSelector,
 };
 pub use command_error::{CommandError, CommandErrorKind};
-pub use engine::{Plan, plan};
-pub use internal_topic::{CONSUMER_OFFSETS, InternalTopic, is_internal};
+pub use engine::{Plan, WrongServer, plan, plan_start};
+pub use internal_topic::{GROUP_METADATA_TOPIC, InternalTopic, is_internal};
+pub use log_frame::Versions;
+// pub use metadata_log::{LoadedMetadata, METADATA_DIR, MetadataLog};
+pub use metadata_log_error::MetadataLogError;
 pub use outcome::{CreatedTopic, DeletedTopic, Outcome};
 pub use partition_image::PartitionImage;
 pub use record::Record;

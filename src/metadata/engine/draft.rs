@@ -25,8 +25,9 @@ impl Draft {
     }
 
     /// The records, and the image after them: one version on if there are any.
-    pub(super) fn finish(self, before: &ClusterImage) -> (Vec<Record>, ClusterImage) {
+    pub(super) fn finish(mut self, before: &ClusterImage) -> (Vec<Record>, ClusterImage) {
         let steps = u64::from(!self.records.is_empty());
-        (self.records, self.image.at_version(before.version() + steps))
+        self.image.set_version(before.version() + steps);
+        (self.records, self.image)
     }
 }

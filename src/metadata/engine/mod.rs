@@ -11,6 +11,8 @@ mod ensure_internal_topic;
 mod placement;
 mod producer_ids;
 mod start_server;
+#[cfg(test)]
+mod tests;
 mod topic_overrides;
 
 use std::collections::HashSet;

@@ -1,0 +1,268 @@
+//! The local durable metadata log.
+//!
+//! ```text
+//! <data_dir>/metadata/00000000000000000042.snapshot   the image of version 42, as records
+//! <data_dir>/metadata/00000000000000000043.log        batches of records of version 43 and on
+//! ```
+//!
+//! [`MetadataLog::append`] returns when the records are on disk. When the log has grown, the image is written as a
+//! snapshot and a new log begun; only then the files before go. At a crash the last batch may be there in part: it was
+//! never acknowledged and is cut off. Damage anywhere else is refused, with file and position.
+//!
+//! A write that fails leaves unknown what is on disk, so the log takes no more of them until the server starts again.
+//!
+//! In a cluster the same batches will be agreed on by several servers: another log with the same four operations.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::StaticSettings;
+use crate::metadata::cluster_image::ClusterImage;
+use crate::metadata::log_frame::{Frame, Versions, decode_frame, encode_frame, find_later_frame};
+use crate::metadata::metadata_log_error::MetadataLogError;
+use crate::metadata::record::Record;
+use crate::rt::disk::blocking::{self, AppendFile};
+
+/// Directory of the metadata, in the data directory.
+pub const METADATA_DIR: &str = "metadata";
+
+/// Largest file that is read. Far above what the limit on partitions allows; a larger one is not ours.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Records per batch of a snapshot: a batch is checked as a whole.
+const SNAPSHOT_BATCH_RECORDS: usize = 1000;
+
+/// The log, open for appends.
+pub struct MetadataLog {
+    dir: PathBuf,
+    path: PathBuf,
+    file: AppendFile,
+    log_bytes: u64,
+    snapshot_after_bytes: u64,
+    poisoned: Option<String>,
+}
+
+/// What was found in the directory.
+pub struct LoadedMetadata {
+    /// The log.
+    pub log: MetadataLog,
+    /// The image its records add up to.
+    pub image: ClusterImage,
+    /// Bytes of a batch that a crash had left in part; they are cut off.
+    pub torn_bytes: u64,
+}
+
+impl MetadataLog {
+    /// Opens the log in a data directory, making it if it is not there, and reads it.
+    pub fn open(data_dir: &Path, fixed: Arc<StaticSettings>) -> Result<LoadedMetadata, MetadataLogError> {
+        let dir = data_dir.join(METADATA_DIR);
+        io("create the directory", &dir, blocking::create_dir_all(&dir))?;
+        let snapshot_after_bytes = fixed.settings().metadata_log_max_record_bytes_between_snapshots;
+        let files = list_files(&dir)?;
+        let mut image = ClusterImage::empty(fixed);
+        if let Some(version) = files.snapshots.last() {
+            image = read_snapshot(&snapshot_path(&dir, *version), *version, image)?;
+        }
+        let mut end = LogEnd { len: 0, torn_bytes: 0 };
+        for first in &files.logs {
+            let is_last = Some(first) == files.logs.last();
+            end = read_log(&log_path(&dir, *first), is_last, &mut image)?;
+        }
+        let first = files.logs.last().copied().unwrap_or(image.version() + 1);
+        let path = log_path(&dir, first);
+        let mut file = io("open", &path, AppendFile::open(&path))?;
+        if end.torn_bytes > 0 {
+            io("cut the torn end of", &path, file.set_len(end.len).and_then(|()| file.sync_data()))?;
+        }
+        io("make durable the directory", &dir, blocking::sync_dir(&dir))?;
+        let log =
+            MetadataLog { dir, path, file, log_bytes: end.len, snapshot_after_bytes, poisoned: None };
+        Ok(LoadedMetadata { log, image, torn_bytes: end.torn_bytes })
+    }
+
+    /// Writes records that lead from one version of the image to another, all of them or none. When this returns they
+    /// are durable; after an error it is unknown whether they are, and the log takes no more.
+    ///
+    /// One call is one batch: were two batches written at once, a crash could tear the first and spare the second,
+    /// which looks like damage.
+    pub fn append(&mut self, versions: Versions, records: &[Record]) -> Result<(), MetadataLogError> {
+        if let Some(message) = &self.poisoned {
+            return Err(MetadataLogError::Poisoned { message: message.clone() });
+        }
+        let mut bytes = Vec::new();
+        encode_frame(versions, records, &mut bytes);
+        let written = self.file.append(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            let error = MetadataLogError::Io { doing: "write to", path: self.path.clone(), error };
+            self.poisoned = Some(error.to_string());
+            return Err(error);
+        }
+        self.log_bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Whether so much was appended that a snapshot is due.
+    pub fn snapshot_is_due(&self) -> bool {
+        self.poisoned.is_none() && self.log_bytes >= self.snapshot_after_bytes
+    }
+
+    /// Replaces the log by a snapshot of the image, which must hold everything appended. After an error the log is as
+    /// good as before where only the snapshot could not be written, and takes no more where a new log could not be begun.
+    pub fn take_snapshot(&mut self, image: &ClusterImage) -> Result<(), MetadataLogError> {
+        let version = image.version();
+        let path = snapshot_path(&self.dir, version);
+        // Whether it succeeds or not, the next try comes after as many bytes again.
+        self.log_bytes = 0;
+        io("write", &path, blocking::write_file_atomic(&path, &snapshot_bytes(image)))?;
+        let begun = self.begin_log(version + 1);
+        if let Err(error) = &begun {
+            self.poisoned = Some(error.to_string());
+        }
+        begun?;
+        self.remove_before(version)
+    }
+
+    fn begin_log(&mut self, first: u64) -> Result<(), MetadataLogError> {
+        let path = log_path(&self.dir, first);
+        self.file = io("create", &path, AppendFile::open(&path))?;
+        self.path = path;
+        io("make durable the directory", &self.dir, blocking::sync_dir(&self.dir))
+    }
+
+    /// Removes what a snapshot of this version has replaced.
+    fn remove_before(&self, version: u64) -> Result<(), MetadataLogError> {
+        let files = list_files(&self.dir)?;
+        let snapshots = files.snapshots.iter().filter(|found| **found < version);
+        let logs = files.logs.iter().filter(|found| **found <= version);
+        let paths = logs
+            .map(|found| log_path(&self.dir, *found))
+            .chain(snapshots.map(|found| snapshot_path(&self.dir, *found)));
+        for path in paths {
+            io("remove", &path, blocking::remove_file(&path))?;
+        }
+        io("make durable the directory", &self.dir, blocking::sync_dir(&self.dir))
+    }
+}
+
+/// Versions in the names of the files, ascending.
+struct Files {
+    snapshots: Vec<u64>,
+    logs: Vec<u64>,
+}
+
+fn list_files(dir: &Path) -> Result<Files, MetadataLogError> {
+    let entries = io("list", dir, blocking::read_dir(dir))?;
+    let with_ending = |ending: &str| {
+        let mut versions: Vec<u64> =
+            entries.iter().filter_map(|entry| version_of(&entry.name, ending)).collect();
+        versions.sort_unstable();
+        versions
+    };
+    Ok(Files { snapshots: with_ending(".snapshot"), logs: with_ending(".log") })
+}
+
+fn version_of(name: &str, ending: &str) -> Option<u64> {
+    let digits = name.strip_suffix(ending)?;
+    if digits.len() == 20 { digits.parse().ok() } else { None }
+}
+
+fn snapshot_path(dir: &Path, version: u64) -> PathBuf {
+    dir.join(format!("{version:020}.snapshot"))
+}
+
+fn log_path(dir: &Path, first: u64) -> PathBuf {
+    dir.join(format!("{first:020}.log"))
+}
+
+/// All records of the image in batches, and an empty batch as the end mark.
+fn snapshot_bytes(image: &ClusterImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let versions = Versions { before: image.version(), after: image.version() };
+    for records in image.to_records().chunks(SNAPSHOT_BATCH_RECORDS) {
+        encode_frame(versions, records, &mut bytes);
+    }
+    encode_frame(versions, &[], &mut bytes);
+    bytes
+}
+
+fn read_snapshot(path: &Path, version: u64, mut image: ClusterImage) -> Result<ClusterImage, MetadataLogError> {
+    let bytes = io("read", path, blocking::read(path, MAX_FILE_BYTES))?;
+    let mut at = 0;
+    loop {
+        let damaged = |message: &str| damaged(path, at, message);
+        match decode_frame(&bytes[at..]) {
+            Frame::Broken(what) => return Err(damaged(what)),
+            Frame::Whole { versions, .. } if versions.after != version => {
+                let message = format!("a batch of version {} in a snapshot of version {version}", versions.after);
+                return Err(damaged(&message));
+            }
+            Frame::Whole { records, len, .. } if records.count() == 0 => {
+                if at + len != bytes.len() {
+                    return Err(damaged("the snapshot goes on behind its end"));
+                }
+                image.set_version(version);
+                return Ok(image);
+            }
+            Frame::Whole { records, len, .. } => {
+                for record in records.decode().map_err(|bad| damaged(&bad.0))? {
+                    image.apply(&record).map_err(|unfit| damaged(&unfit.message))?;
+                }
+                at += len;
+            }
+        }
+    }
+}
+
+/// Where the good part of a log ends.
+struct LogEnd {
+    len: u64,
+    torn_bytes: u64,
+}
+
+fn read_log(path: &Path, is_last: bool, image: &mut ClusterImage) -> Result<LogEnd, MetadataLogError> {
+    let bytes = io("read", path, blocking::read(path, MAX_FILE_BYTES))?;
+    let mut at = 0;
+    while at < bytes.len() {
+        let damaged = |message: &str| damaged(path, at, message);
+        match decode_frame(&bytes[at..]) {
+            Frame::Broken(what) => {
+                // Only the batch written last can be torn: nothing whole may follow.
+                if let Some(later) = find_later_frame(&bytes[at..], image.version()) {
+                    return Err(damaged(&format!("{what}, but good records follow at byte {}", at + later)));
+                }
+                if !is_last {
+                    return Err(damaged(what));
+                }
+                return Ok(LogEnd { len: at as u64, torn_bytes: (bytes.len() - at) as u64 });
+            }
+            // What a snapshot holds already is passed over.
+            Frame::Whole { versions, len, .. } if versions.after <= image.version() => at += len,
+            Frame::Whole { versions, records, len } => {
+                let present = image.version();
+                if versions.before != present {
+                    let message =
+                        format!("the records continue version {}, but {present} is what there is", versions.before);
+                    return Err(damaged(&message));
+                }
+                for record in records.decode().map_err(|bad| damaged(&bad.0))? {
+                    image.apply(&record).map_err(|unfit| damaged(&unfit.message))?;
+                }
+                image.set_version(versions.after);
+                at += len;
+            }
+        }
+    }
+    Ok(LogEnd { len: at as u64, torn_bytes: 0 })
+}
+
+fn damaged(path: &Path, position: usize, message: &str) -> MetadataLogError {
+    MetadataLogError::Damaged {
+        path: path.to_path_buf(),
+        position: position as u64,
+        message: message.to_string(),
+    }
+}
+
+fn io<T>(doing: &'static str, path: &Path, result: std::io::Result<T>) -> Result<T, MetadataLogError> {
+    result.map_err(|error| MetadataLogError::Io { doing, path: path.to_path_buf(), error })
+}
