@@ -7,9 +7,11 @@
 //!
 //! [`MetadataLog::append`] returns when the records are on disk. When the log has grown, the image is written as a
 //! snapshot and a new log begun; only then the files before go. At a crash the last batch may be there in part: it was
-//! never acknowledged and is cut off. Damage anywhere else is refused, with file and position.
+//! never acknowledged and is passed over. Damage anywhere else is refused, with file and position.
 //!
 //! A write that fails leaves unknown what is on disk, so the log takes no more of them until the server starts again.
+//! And a start takes nothing it has read for durable: the last batch may have been read from the page cache, after a sync
+//! that failed. So every start writes a snapshot before anything is told to anybody.
 //!
 //! In a cluster the same batches will be agreed on by several servers: another log with the same four operations.
 
@@ -22,6 +24,9 @@ use crate::metadata::log_frame::{Frame, Versions, decode_frame, encode_frame, fi
 use crate::metadata::metadata_log_error::MetadataLogError;
 use crate::metadata::record::Record;
 use crate::rt::disk::blocking::{self, AppendFile};
+
+#[cfg(test)]
+mod tests;
 
 /// Directory of the metadata, in the data directory.
 pub const METADATA_DIR: &str = "metadata";
@@ -48,7 +53,7 @@ pub struct LoadedMetadata {
     pub log: MetadataLog,
     /// The image its records add up to.
     pub image: ClusterImage,
-    /// Bytes of a batch that a crash had left in part; they are cut off.
+    /// Bytes of a batch that a crash had left in part. It was never acknowledged and is gone.
     pub torn_bytes: u64,
 }
 
@@ -57,27 +62,47 @@ impl MetadataLog {
     pub fn open(data_dir: &Path, fixed: Arc<StaticSettings>) -> Result<LoadedMetadata, MetadataLogError> {
         let dir = data_dir.join(METADATA_DIR);
         io("create the directory", &dir, blocking::create_dir_all(&dir))?;
+        io(
+            "make durable the directory",
+            data_dir,
+            blocking::sync_dir(data_dir),
+        )?;
         let snapshot_after_bytes = fixed.settings().metadata_log_max_record_bytes_between_snapshots;
         let files = list_files(&dir)?;
         let mut image = ClusterImage::empty(fixed);
         if let Some(version) = files.snapshots.last() {
             image = read_snapshot(&snapshot_path(&dir, *version), *version, image)?;
         }
-        let mut end = LogEnd { len: 0, torn_bytes: 0 };
+        let mut torn_bytes = 0;
         for first in &files.logs {
-            let is_last = Some(first) == files.logs.last();
-            end = read_log(&log_path(&dir, *first), is_last, &mut image)?;
+            let path = log_path(&dir, *first);
+            if *first > image.version() + 1 {
+                let message = format!(
+                    "it begins with version {first}, but {} is what there is before",
+                    image.version()
+                );
+                return Err(damaged(&path, 0, &message));
+            }
+            torn_bytes += read_log(&path, &mut image)?;
         }
-        let first = files.logs.last().copied().unwrap_or(image.version() + 1);
-        let path = log_path(&dir, first);
-        let mut file = io("open", &path, AppendFile::open(&path))?;
-        if end.torn_bytes > 0 {
-            io("cut the torn end of", &path, file.set_len(end.len).and_then(|()| file.sync_data()))?;
+        if image.version() > 0 {
+            write_snapshot(&dir, &image)?;
         }
-        io("make durable the directory", &dir, blocking::sync_dir(&dir))?;
-        let log =
-            MetadataLog { dir, path, file, log_bytes: end.len, snapshot_after_bytes, poisoned: None };
-        Ok(LoadedMetadata { log, image, torn_bytes: end.torn_bytes })
+        let (path, file) = begin_log(&dir, image.version() + 1)?;
+        remove_before(&dir, image.version())?;
+        let log = MetadataLog {
+            dir,
+            path,
+            file,
+            log_bytes: 0,
+            snapshot_after_bytes,
+            poisoned: None,
+        };
+        Ok(LoadedMetadata {
+            log,
+            image,
+            torn_bytes,
+        })
     }
 
     /// Writes records that lead from one version of the image to another, all of them or none. When this returns they
@@ -87,13 +112,19 @@ impl MetadataLog {
     /// which looks like damage.
     pub fn append(&mut self, versions: Versions, records: &[Record]) -> Result<(), MetadataLogError> {
         if let Some(message) = &self.poisoned {
-            return Err(MetadataLogError::Poisoned { message: message.clone() });
+            return Err(MetadataLogError::Poisoned {
+                message: message.clone(),
+            });
         }
         let mut bytes = Vec::new();
         encode_frame(versions, records, &mut bytes);
         let written = self.file.append(&bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            let error = MetadataLogError::Io { doing: "write to", path: self.path.clone(), error };
+            let error = MetadataLogError::Io {
+                doing: "write to",
+                path: self.path.clone(),
+                error,
+            };
             self.poisoned = Some(error.to_string());
             return Err(error);
         }
@@ -109,39 +140,57 @@ impl MetadataLog {
     /// Replaces the log by a snapshot of the image, which must hold everything appended. After an error the log is as
     /// good as before where only the snapshot could not be written, and takes no more where a new log could not be begun.
     pub fn take_snapshot(&mut self, image: &ClusterImage) -> Result<(), MetadataLogError> {
-        let version = image.version();
-        let path = snapshot_path(&self.dir, version);
         // Whether it succeeds or not, the next try comes after as many bytes again.
         self.log_bytes = 0;
-        io("write", &path, blocking::write_file_atomic(&path, &snapshot_bytes(image)))?;
-        let begun = self.begin_log(version + 1);
-        if let Err(error) = &begun {
-            self.poisoned = Some(error.to_string());
+        write_snapshot(&self.dir, image)?;
+        match begin_log(&self.dir, image.version() + 1) {
+            Ok((path, file)) => {
+                self.path = path;
+                self.file = file;
+            }
+            Err(error) => {
+                self.poisoned = Some(error.to_string());
+                return Err(error);
+            }
         }
-        begun?;
-        self.remove_before(version)
+        remove_before(&self.dir, image.version())
     }
+}
 
-    fn begin_log(&mut self, first: u64) -> Result<(), MetadataLogError> {
-        let path = log_path(&self.dir, first);
-        self.file = io("create", &path, AppendFile::open(&path))?;
-        self.path = path;
-        io("make durable the directory", &self.dir, blocking::sync_dir(&self.dir))
-    }
+fn write_snapshot(dir: &Path, image: &ClusterImage) -> Result<(), MetadataLogError> {
+    let path = snapshot_path(dir, image.version());
+    io(
+        "write",
+        &path,
+        blocking::write_file_atomic(&path, &snapshot_bytes(image)),
+    )
+}
 
-    /// Removes what a snapshot of this version has replaced.
-    fn remove_before(&self, version: u64) -> Result<(), MetadataLogError> {
-        let files = list_files(&self.dir)?;
-        let snapshots = files.snapshots.iter().filter(|found| **found < version);
-        let logs = files.logs.iter().filter(|found| **found <= version);
-        let paths = logs
-            .map(|found| log_path(&self.dir, *found))
-            .chain(snapshots.map(|found| snapshot_path(&self.dir, *found)));
-        for path in paths {
-            io("remove", &path, blocking::remove_file(&path))?;
-        }
-        io("make durable the directory", &self.dir, blocking::sync_dir(&self.dir))
+/// An empty log for the versions from `first` on. A file of its name can only hold a batch torn at a crash.
+fn begin_log(dir: &Path, first: u64) -> Result<(PathBuf, AppendFile), MetadataLogError> {
+    let path = log_path(dir, first);
+    let file = AppendFile::open(&path).and_then(|mut file| {
+        file.set_len(0)?;
+        file.sync_data()?;
+        Ok(file)
+    });
+    let file = io("create", &path, file)?;
+    io("make durable the directory", dir, blocking::sync_dir(dir))?;
+    Ok((path, file))
+}
+
+/// Removes what a snapshot of this version has replaced.
+fn remove_before(dir: &Path, version: u64) -> Result<(), MetadataLogError> {
+    let files = list_files(dir)?;
+    let snapshots = files.snapshots.iter().filter(|found| **found < version);
+    let logs = files.logs.iter().filter(|found| **found <= version);
+    let paths = logs
+        .map(|found| log_path(dir, *found))
+        .chain(snapshots.map(|found| snapshot_path(dir, *found)));
+    for path in paths {
+        io("remove", &path, blocking::remove_file(&path))?;
     }
+    io("make durable the directory", dir, blocking::sync_dir(dir))
 }
 
 /// Versions in the names of the files, ascending.
@@ -153,17 +202,26 @@ struct Files {
 fn list_files(dir: &Path) -> Result<Files, MetadataLogError> {
     let entries = io("list", dir, blocking::read_dir(dir))?;
     let with_ending = |ending: &str| {
-        let mut versions: Vec<u64> =
-            entries.iter().filter_map(|entry| version_of(&entry.name, ending)).collect();
+        let mut versions: Vec<u64> = entries
+            .iter()
+            .filter_map(|entry| version_of(&entry.name, ending))
+            .collect();
         versions.sort_unstable();
         versions
     };
-    Ok(Files { snapshots: with_ending(".snapshot"), logs: with_ending(".log") })
+    Ok(Files {
+        snapshots: with_ending(".snapshot"),
+        logs: with_ending(".log"),
+    })
 }
 
 fn version_of(name: &str, ending: &str) -> Option<u64> {
     let digits = name.strip_suffix(ending)?;
-    if digits.len() == 20 { digits.parse().ok() } else { None }
+    if digits.len() == 20 {
+        digits.parse().ok()
+    } else {
+        None
+    }
 }
 
 fn snapshot_path(dir: &Path, version: u64) -> PathBuf {
@@ -177,7 +235,10 @@ fn log_path(dir: &Path, first: u64) -> PathBuf {
 /// All records of the image in batches, and an empty batch as the end mark.
 fn snapshot_bytes(image: &ClusterImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let versions = Versions { before: image.version(), after: image.version() };
+    let versions = Versions {
+        before: image.version(),
+        after: image.version(),
+    };
     for records in image.to_records().chunks(SNAPSHOT_BATCH_RECORDS) {
         encode_frame(versions, records, &mut bytes);
     }
@@ -185,7 +246,11 @@ fn snapshot_bytes(image: &ClusterImage) -> Vec<u8> {
     bytes
 }
 
-fn read_snapshot(path: &Path, version: u64, mut image: ClusterImage) -> Result<ClusterImage, MetadataLogError> {
+fn read_snapshot(
+    path: &Path,
+    version: u64,
+    mut image: ClusterImage,
+) -> Result<ClusterImage, MetadataLogError> {
     let bytes = io("read", path, blocking::read(path, MAX_FILE_BYTES))?;
     let mut at = 0;
     loop {
@@ -193,7 +258,10 @@ fn read_snapshot(path: &Path, version: u64, mut image: ClusterImage) -> Result<C
         match decode_frame(&bytes[at..]) {
             Frame::Broken(what) => return Err(damaged(what)),
             Frame::Whole { versions, .. } if versions.after != version => {
-                let message = format!("a batch of version {} in a snapshot of version {version}", versions.after);
+                let message = format!(
+                    "a batch of version {} in a snapshot of version {version}",
+                    versions.after
+                );
                 return Err(damaged(&message));
             }
             Frame::Whole { records, len, .. } if records.count() == 0 => {
@@ -213,13 +281,8 @@ fn read_snapshot(path: &Path, version: u64, mut image: ClusterImage) -> Result<C
     }
 }
 
-/// Where the good part of a log ends.
-struct LogEnd {
-    len: u64,
-    torn_bytes: u64,
-}
-
-fn read_log(path: &Path, is_last: bool, image: &mut ClusterImage) -> Result<LogEnd, MetadataLogError> {
+/// Brings the image forward by a log. Returns the bytes of a torn batch at its end.
+fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogError> {
     let bytes = io("read", path, blocking::read(path, MAX_FILE_BYTES))?;
     let mut at = 0;
     while at < bytes.len() {
@@ -228,20 +291,26 @@ fn read_log(path: &Path, is_last: bool, image: &mut ClusterImage) -> Result<LogE
             Frame::Broken(what) => {
                 // Only the batch written last can be torn: nothing whole may follow.
                 if let Some(later) = find_later_frame(&bytes[at..], image.version()) {
-                    return Err(damaged(&format!("{what}, but good records follow at byte {}", at + later)));
+                    return Err(damaged(&format!(
+                        "{what}, but good records follow at byte {}",
+                        at + later
+                    )));
                 }
-                if !is_last {
-                    return Err(damaged(what));
-                }
-                return Ok(LogEnd { len: at as u64, torn_bytes: (bytes.len() - at) as u64 });
+                return Ok((bytes.len() - at) as u64);
             }
             // What a snapshot holds already is passed over.
             Frame::Whole { versions, len, .. } if versions.after <= image.version() => at += len,
-            Frame::Whole { versions, records, len } => {
+            Frame::Whole {
+                versions,
+                records,
+                len,
+            } => {
                 let present = image.version();
                 if versions.before != present {
-                    let message =
-                        format!("the records continue version {}, but {present} is what there is", versions.before);
+                    let message = format!(
+                        "the records continue version {}, but {present} is what there is",
+                        versions.before
+                    );
                     return Err(damaged(&message));
                 }
                 for record in records.decode().map_err(|bad| damaged(&bad.0))? {
@@ -252,7 +321,7 @@ fn read_log(path: &Path, is_last: bool, image: &mut ClusterImage) -> Result<LogE
             }
         }
     }
-    Ok(LogEnd { len: at as u64, torn_bytes: 0 })
+    Ok(0)
 }
 
 fn damaged(path: &Path, position: usize, message: &str) -> MetadataLogError {
@@ -264,5 +333,9 @@ fn damaged(path: &Path, position: usize, message: &str) -> MetadataLogError {
 }
 
 fn io<T>(doing: &'static str, path: &Path, result: std::io::Result<T>) -> Result<T, MetadataLogError> {
-    result.map_err(|error| MetadataLogError::Io { doing, path: path.to_path_buf(), error })
+    result.map_err(|error| MetadataLogError::Io {
+        doing,
+        path: path.to_path_buf(),
+        error,
+    })
 }
