@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 /// Starts a task on this thread's executor. It runs also when nobody awaits it; dropping the handle detaches it.
 ///
-/// Tasks still there when the executor ends are dropped. Panics outside of an executor.
+/// The task is first polled after the calling one has yielded, not inside of this call. Tasks still there when the
+/// executor ends are dropped. Panics outside of an executor.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     JoinHandle(backend::task::spawn(future))
 }

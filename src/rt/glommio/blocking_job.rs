@@ -25,7 +25,7 @@ pub(super) async fn run_holding<G: 'static, T: Send + 'static>(
     RUNNING.set(RUNNING.get() + 1);
     // A task of its own awaits the job: glommio's helper thread panics if the executor is gone when it answers, so
     // the executor must know of every job, whoever still wants the result.
-    let task = ::glommio::spawn_local(async move {
+    drop(super::task::spawn(async move {
         let result = ::glommio::executor().spawn_blocking(job).await;
         drop(guard);
         RUNNING.set(RUNNING.get() - 1);
@@ -34,8 +34,7 @@ pub(super) async fn run_holding<G: 'static, T: Send + 'static>(
         }
         // Nobody to take it: the caller gave up.
         let _ = sender.send(result);
-    });
-    drop(task.detach());
+    }));
     receiver.await.expect("the job's task always answers")
 }
 

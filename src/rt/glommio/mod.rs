@@ -5,6 +5,7 @@
 //! | trap | where |
 //! |---|---|
 //! | the first file opened on a device decides, maybe wrongly, how it is read | `disk/prime.rs` |
+//! | a new task is polled inside of the one that spawns it | `task.rs` |
 //! | a panic ends one executor while the others live on | `shard_thread.rs` |
 //! | failing accepts never yield | `net/listener.rs` |
 //! | timers and I/O wait for the preemption timer, 100 ms by default | `executor.rs` |

@@ -1,6 +1,7 @@
 //! Tasks, on whichever executor this thread has.
 
 use super::executor::{Kind, kind};
+use ::glommio::TaskQueueHandle;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,7 +14,11 @@ pub(in crate::rt) enum JoinHandle<T> {
 
 pub(in crate::rt) fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     match kind() {
-        Kind::Shard => JoinHandle::Shard(::glommio::spawn_local(future).detach()),
+        Kind::Shard => {
+            // Not `spawn_local`: that polls the new task inside of the spawning one, whose borrows it would meet.
+            let task = ::glommio::spawn_local_into(future, TaskQueueHandle::default());
+            JoinHandle::Shard(task.expect("every executor has the default queue").detach())
+        }
         Kind::Control => JoinHandle::Control(tokio::task::spawn_local(future)),
     }
 }
