@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::completions;
+use super::output::is_reader_gone;
+use super::{completions, topic};
 use crate::bench;
 
 /// A message broker that speaks Apache Kafka's protocol, with one lane per core.
@@ -27,6 +28,9 @@ enum Command {
     /// Put load on a broker and measure it
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Create, list, describe, alter and delete topics
+    #[command(subcommand)]
+    Topic(topic::TopicCommand),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -35,10 +39,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Bench(command) => bench::execute(&command),
+        Command::Topic(command) => topic::run(&command),
         Command::Completions(args) => completions::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // `| head` has seen enough: that is no failure.
+        Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -7,7 +7,14 @@
 //! Threads: the main thread, and those a command starts itself (reading stdin, one fetcher per node). Called by `main.rs`
 //! only. Start reading in `command_line.rs`.
 
+mod client;
 mod command_line;
 mod completions;
+mod connect_args;
+mod output;
+mod point_in_time;
+mod progress;
+mod table;
+mod topic;
 
 pub use command_line::main;
