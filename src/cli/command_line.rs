@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::output::is_reader_gone;
-use super::{completions, topic};
+use super::{completions, consume, produce, topic};
 use crate::bench;
 
 /// A message broker that speaks Apache Kafka's protocol, with one lane per core.
@@ -31,6 +31,10 @@ enum Command {
     /// Create, list, describe, alter and delete topics
     #[command(subcommand)]
     Topic(topic::TopicCommand),
+    /// Send lines, files or JSON to a topic
+    Produce(Box<produce::ProduceArgs>),
+    /// Print the records of topics
+    Consume(Box<consume::ConsumeArgs>),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -40,6 +44,8 @@ pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Bench(command) => bench::execute(&command),
         Command::Topic(command) => topic::run(&command),
+        Command::Produce(args) => produce::run(&args),
+        Command::Consume(args) => consume::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

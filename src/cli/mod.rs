@@ -7,12 +7,16 @@
 //! Threads: the main thread, and those a command starts itself (reading stdin, one fetcher per node). Called by `main.rs`
 //! only. Start reading in `command_line.rs`.
 
+mod base64;
 mod client;
 mod command_line;
 mod completions;
 mod connect_args;
+mod consume;
+mod escape;
 mod output;
 mod point_in_time;
+mod produce;
 mod progress;
 mod table;
 mod topic;
