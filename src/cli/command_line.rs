@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::output::is_reader_gone;
-use super::{completions, consume, produce, topic};
+use super::{completions, consume, group, produce, topic};
 use crate::bench;
 
 /// A message broker that speaks Apache Kafka's protocol, with one lane per core.
@@ -35,6 +35,9 @@ enum Command {
     Produce(Box<produce::ProduceArgs>),
     /// Print the records of topics
     Consume(Box<consume::ConsumeArgs>),
+    /// List, describe, reset and delete consumer groups
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Topic(command) => topic::run(&command),
         Command::Produce(args) => produce::run(&args),
         Command::Consume(args) => consume::run(&args),
+        Command::Group(command) => group::run(&command),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

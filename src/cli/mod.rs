@@ -14,6 +14,7 @@ mod completions;
 mod connect_args;
 mod consume;
 mod escape;
+mod group;
 mod output;
 mod point_in_time;
 mod produce;

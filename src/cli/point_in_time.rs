@@ -1,4 +1,4 @@
-//! Times as people write them, and as they like to read them. UTC throughout.
+//! Times as people write them; UTC where they do not say otherwise.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -93,22 +93,6 @@ fn split_zone(time: &str) -> Option<(&str, i64)> {
     Some((time, if zone.starts_with('-') { -ms } else { ms }))
 }
 
-/// `2026-01-31T12:00:00.123Z`; `-` for the -1 that means "no timestamp".
-pub fn format_point(ms: i64) -> String {
-    if ms < 0 {
-        return "-".to_owned();
-    }
-    let (year, month, day) = civil_from_days(ms / DAY_MS);
-    let in_day = ms % DAY_MS;
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-        in_day / 3_600_000,
-        in_day / 60_000 % 60,
-        in_day / 1000 % 60,
-        in_day % 1000
-    )
-}
-
 /// Days since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that the leap day is the last one.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -116,22 +100,6 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year, month, day_of_year - (153 * shifted_month + 2) / 5 + 1)
 }
 
 #[cfg(test)]
@@ -162,19 +130,5 @@ mod tests {
         check("yesterday", None);
         check("12", None);
         check("", None);
-    }
-
-    #[test]
-    fn points_are_written() {
-        assert_eq!(format_point(-1), "-");
-        assert_eq!(format_point(0), "1970-01-01T00:00:00.000Z");
-        for ms in [
-            1_700_000_000_123,
-            951_782_400_000,
-            4_102_444_799_999,
-            1_709_164_800_000,
-        ] {
-            assert_eq!(parse_point(&format_point(ms), 0), Some(ms));
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What metadata says about a cluster.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::client_error::error_code;
@@ -17,7 +17,6 @@ pub struct Cluster {
     pub controller: Option<NodeId>,
     /// Topics by name.
     pub topics: BTreeMap<Arc<str>, Topic>,
-    names: HashMap<TopicId, Arc<str>>,
 }
 
 /// A topic.
@@ -60,17 +59,7 @@ impl Cluster {
         for topic in response.topics {
             let Some(name) = &topic.name else { continue };
             let name: Arc<str> = Arc::from(name.as_str());
-            self.names.insert(topic.topic_id, name.clone());
             self.topics.insert(name, Topic::from_response(topic));
-        }
-    }
-
-    /// Name of the topic in an answer that has either a name or an id.
-    pub fn topic_name(&self, name: &str, id: TopicId) -> Option<Arc<str>> {
-        if name.is_empty() {
-            self.names.get(&id).cloned()
-        } else {
-            Some(Arc::from(name))
         }
     }
 

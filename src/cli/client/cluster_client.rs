@@ -199,12 +199,7 @@ impl ClusterClient {
         Ok(())
     }
 
-    /// The node that coordinates a group. Tries until the deadline.
-    pub fn coordinator(&mut self, group: &str) -> Result<NodeId, ClientError> {
-        self.retry(|client| client.find_coordinator(group))
-    }
-
-    /// The same, tried once.
+    /// The node that coordinates a group. Tried once.
     pub(super) fn find_coordinator(&mut self, group: &str) -> Result<NodeId, ClientError> {
         // Version 4 asks for many at once and puts the answer elsewhere (KIP-699).
         let connection = self.any()?;

@@ -60,9 +60,7 @@ pub struct FetchOptions {
 pub struct Fetched {
     /// The partition.
     pub partition: Partition,
-    /// Where they were asked for: the first batch may begin earlier.
-    pub from: i64,
-    /// Whole batches, perhaps with a part of one at the end. May be empty.
+    /// Whole batches, perhaps with a part of one at the end. The first may begin before what was asked for.
     pub records: Bytes,
     /// Producer id and first offset of each aborted transaction in there; asked for with `ReadCommitted` only.
     pub aborted: Vec<(i64, i64)>,
@@ -231,7 +229,6 @@ impl NodeFetcher {
             return Some(FetchEvent::PartitionFailed { partition, code });
         }
         let position = self.positions.get_mut(&partition)?;
-        let from = *position;
         let records = data.records.unwrap_or_default();
         if records.is_empty() {
             return None;
@@ -248,7 +245,6 @@ impl NodeFetcher {
             .collect();
         Some(FetchEvent::Fetched(Fetched {
             partition,
-            from,
             records,
             aborted,
         }))

@@ -336,7 +336,7 @@ fn encode_assignment(assignment: Assignment) -> Option<Bytes> {
 }
 
 /// The partitions in a member's assignment; an empty one is a member that got nothing.
-pub(super) fn decode_assignment(bytes: &Bytes) -> Option<Vec<Partition>> {
+pub fn decode_assignment(bytes: &Bytes) -> Option<Vec<Partition>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }

@@ -24,12 +24,12 @@ mod partitioner;
 mod producer;
 
 pub use assignor::{Assignment, Assignor};
-pub use client_error::ClientError;
-pub use cluster::{Cluster, Topic, TopicPartitionInfo};
+pub use client_error::{ClientError, error_code};
+pub use cluster::{Cluster, Topic};
 pub use cluster_client::{AutoCreate, ClientOptions, ClusterClient};
 pub use deadline::Deadline;
 pub use fetcher::{FetchEvent, FetchOptions, Fetched, Fetcher, Isolation};
-pub use group_member::{GroupMember, Heartbeat, MemberOptions};
+pub use group_member::{GroupMember, Heartbeat, MemberOptions, decode_assignment};
 pub use group_offsets::{CommitIdentity, Committed, commit_offsets, fetch_all_committed, fetch_committed};
 pub use list_offsets::{EARLIEST, LATEST, ListedOffset, list_offsets};
 pub use partition::Partition;
