@@ -30,11 +30,9 @@ pub struct RequestHeaderView<'a> {
 }
 
 impl<'a> RequestHeaderView<'a> {
-    /// Reads a header. Of an API or a version that is not known only the numbers are read, and the body behind it
-    /// cannot be told from the rest of the header; `client_id` is `None` then.
-    ///
-    /// An ApiVersions request of any version is known this far, since its header has never changed but for the
-    /// tagged fields: a client that is too new must get an answer (KIP-511).
+    /// Reads a header. Of an API or a version that is not known only the numbers are read, since what follows
+    /// cannot be told apart; `client_id` is `None` then. The numbers are all it takes to answer an ApiVersions
+    /// request of a client that is too new (KIP-511).
     pub fn read(r: &mut Reader<'a>) -> Result<RequestHeaderView<'a>, DecodeError> {
         let mut header = RequestHeaderView {
             api_key: r.i16()?,

@@ -12,9 +12,9 @@
 //! ```
 //!
 //! A line is a field: its name and type, the versions that have it (`4+`, `8-10`), those in which it may be
-//! null, its value where a version lacks it (else the type's own default), and `or refuse` where a request that
-//! says something else cannot be sent in such a version: encoding fails instead of changing the request's
-//! meaning. Without that, versions that lack a field leave it out silently.
+//! null, its value where a version lacks it (else the type's own: 0, empty, and null for an `Option`), and
+//! `or refuse` where a request that says something else cannot be sent in such a version: encoding fails instead
+//! of changing the request's meaning. Without that, versions that lack a field leave it out silently.
 //!
 //! Tagged fields (KIP-482) follow in a block of their own, each with its tag:
 //! `struct X { .. } tagged { 0: cluster_id: Option<String>, 12+, nullable 12+; }`.
