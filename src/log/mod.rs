@@ -1,1 +1,62 @@
-//! The `log` folder.
+//! The storage engine: partition logs, the write-ahead log, segments, recovery.
+//!
+//! **Responsible for** every record from its append to its deletion: validation, offsets, durability, reading, and finding
+//! it all again after a crash. Files in Apache Kafka's formats, except the write-ahead log and one checkpoint; all of
+//! them are described in `FORMAT.md`, with the order of writes and syncs.
+//!
+//! **Must not know** requests, responses, topics' names beyond their directory, leaders, groups, or other shards.
+//!
+//! **Threads.** A `ShardLog` and its `PartitionLog`s live on one shard and never leave it. A `DataDir` is shared by the
+//! shards of a process. View: one shard's partitions.
+//!
+//! **Called by** `server` (produce, fetch), `group` (its own records), `shard` (open, recover, start, create, delete, stop).
+//!
+//! **Promises.**
+//! - *Order*: the order of records in a partition is the order of `append` calls.
+//! - *Durability*: when `wait_durable` is ready the records are on disk and synced, in the write-ahead log or in their
+//!   segment, and come back after any crash, once, at their offsets. With `Durability::Relaxed` it is ready at once.
+//! - *Damage*: what was acknowledged and can't be read is named with file and position. A damaged partition stays offline,
+//!   as it is; it never stops another.
+//! - *Failure*: after a failed write or sync the partition (or the shard, if it was the write-ahead log) acknowledges
+//!   nothing any more and says so. There is no second try on the same file. Reads go on.
+//! - *Cancellation*: futures handed out here may be dropped at any time; what was appended stays appended.
+//!
+//! **The life of an append**: `partition/append.rs` checks it and puts it on the tail; `shard_context.rs` queues the partition;
+//! `committer.rs` packs what is queued into a frame and writes it (or has `partition/segment_writer.rs` write a large run
+//! to its segment directly); `PartitionLog::made_durable` wakes who waits; `flusher.rs` brings tails to segments and frees
+//! write-ahead log files. A fetch begins in `partition/read_plan.rs`.
+//!
+//! Start reading in `shard_log.rs` and `partition/partition_log.rs`.
+
+mod checkpoint_file;
+mod committer;
+mod data_dir;
+mod epoch_cache;
+mod errors;
+mod file_names;
+mod flusher;
+mod options;
+mod partition;
+mod partition_metadata;
+mod position_hints;
+mod producer;
+mod read_cache;
+mod recovery;
+mod recovery_checkpoint;
+mod segment;
+mod shard_context;
+mod shard_log;
+mod wal;
+
+pub use data_dir::{Checkpoint, CheckpointFiles, DataDir};
+pub use epoch_cache::EpochCache;
+pub use errors::{
+    AppendError, Damage, EpochEnd, FileError, LogError, LogStopped, PartitionOffline, ReadError,
+};
+pub use options::{CleanupPolicy, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig};
+pub use partition::{
+    AppendOrigin, Appended, MinOneBatch, PartitionLog, Positions, ReadPlan, ReadUpto, RecordSlice, Records,
+    TimestampHit,
+};
+pub use producer::{ProducerState, RememberedBatch};
+pub use shard_log::{RecoveredPartitions, ShardLog};

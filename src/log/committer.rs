@@ -1,0 +1,245 @@
+//! Hot path: produce, step 4. Makes durable what a shard's partitions have queued: one write for all of them.
+//!
+//! No timer: what is queued while the writes allowed in flight are busy goes into the next. Frames may finish in any
+//! order; they count as durable in the order of their numbers.
+
+use super::flusher::WalKeeper;
+use super::partition::{CommitRun, PartitionLog, SyncMode, TailMark};
+use super::shard_context::ShardContext;
+use super::wal::{DIRECTORY_ENTRY_BYTES, FramePlace, WalRing, encode_frame, frame_bytes};
+use super::{FileError, LogStopped};
+use crate::log::partition::CommitChoice;
+use crate::rt::{self, disk::IoBuf, sync::Event};
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use tracing::error;
+
+/// Most bytes of batches in one frame. Larger writes are not faster per byte, and the next frame waits for them.
+const FRAME_PAYLOAD_BYTES: usize = 1 << 20;
+/// Most partitions in one frame.
+const FRAME_ENTRIES: usize = 4096;
+
+/// Takes what is queued and writes it to the shard's write-ahead log.
+pub(super) struct Committer {
+    shard: Rc<ShardContext>,
+    ring: Rc<RefCell<WalRing>>,
+    keeper: Rc<WalKeeper>,
+    flights: Rc<Flights>,
+    payload_limit: usize,
+    entries_limit: usize,
+    closing: Rc<Cell<bool>>,
+}
+
+/// The frames that are being written, oldest first.
+#[derive(Default)]
+struct Flights {
+    frames: RefCell<VecDeque<Flight>>,
+    landed: Event,
+}
+
+struct Flight {
+    number: u64,
+    durable: bool,
+    runs: Vec<(Rc<PartitionLog>, TailMark)>,
+}
+
+impl Committer {
+    pub fn new(
+        shard: Rc<ShardContext>,
+        ring: Rc<RefCell<WalRing>>,
+        keeper: Rc<WalKeeper>,
+        closing: Rc<Cell<bool>>,
+    ) -> Committer {
+        let file_bytes = shard.options.wal_file_bytes as usize;
+        // A frame takes no more than a third of a file, or the ring would turn at every write.
+        let payload_limit = FRAME_PAYLOAD_BYTES.min(file_bytes / 4);
+        let entries_limit = FRAME_ENTRIES.min(file_bytes / 16 / (2 * DIRECTORY_ENTRY_BYTES));
+        Committer {
+            shard,
+            ring,
+            keeper,
+            flights: Rc::default(),
+            payload_limit,
+            entries_limit,
+            closing,
+        }
+    }
+
+    /// Runs until the shard stops, or closes and has nothing left to commit.
+    pub async fn run(self) {
+        let in_flight = self.shard.options.wal_writes_in_flight.max(1);
+        loop {
+            let queued = self.shard.commit_event.wait();
+            let landed = self.flights.landed.wait();
+            if self.shard.stopped().is_some() {
+                return;
+            }
+            if self.flights.frames.borrow().len() >= in_flight {
+                landed.await;
+            } else if self.shard.nothing_to_commit() {
+                if self.closing.get() && self.flights.frames.borrow().is_empty() {
+                    return;
+                }
+                if self.closing.get() {
+                    landed.await
+                } else {
+                    queued.await
+                }
+            } else if let Err(e) = self.commit().await {
+                self.fail(e);
+                return;
+            }
+        }
+    }
+
+    async fn commit(&self) -> Result<(), FileError> {
+        let most = frame_bytes(self.entries_limit, self.payload_limit).expect("below the largest frame");
+        self.keeper.make_room(most as u64).await?;
+        let runs = self.collect();
+        if !runs.is_empty() {
+            self.write(runs);
+        }
+        Ok(())
+    }
+
+    /// Takes runs off the queue until a frame is full; large ones are sent on their own way.
+    fn collect(&self) -> Vec<(Rc<PartitionLog>, CommitRun)> {
+        let direct_run_bytes = self.shard.options.direct_run_bytes.min(self.payload_limit);
+        let mut room = self.payload_limit;
+        let mut runs = Vec::new();
+        while runs.len() < self.entries_limit {
+            let Some(partition) = self.shard.next_commit() else {
+                break;
+            };
+            match partition.commit_choice(direct_run_bytes) {
+                CommitChoice::Nothing | CommitChoice::Wait => continue,
+                CommitChoice::Direct => self.write_directly(partition),
+                CommitChoice::Wal => {
+                    let run = partition.take_for_wal(room);
+                    room -= run.as_ref().map_or(0, |run| run.entry.bytes as usize);
+                    let more = partition.has_queued();
+                    runs.extend(run.map(|run| (partition.clone(), run)));
+                    if more {
+                        // The frame is full. It is first in the next.
+                        self.shard.requeue_commit_first(partition);
+                        break;
+                    }
+                }
+            }
+        }
+        runs
+    }
+
+    /// Builds the frame and starts its write.
+    fn write(&self, runs: Vec<(Rc<PartitionLog>, CommitRun)>) {
+        let entries: Vec<_> = runs.iter().map(|(_, run)| run.entry).collect();
+        let payload = entries.iter().map(|e| e.bytes as usize).sum();
+        let bytes = frame_bytes(entries.len(), payload).expect("collected for a frame");
+        let place = {
+            let mut ring = self.ring.borrow_mut();
+            let durable_below = self.flights.frames.borrow().front().map(|f| f.number);
+            let mut place = ring.place(bytes as u64, 0);
+            place.header.durable_below = durable_below.unwrap_or(place.header.frame);
+            for (partition, run) in &runs {
+                ring.cover(partition, run.end.offset);
+            }
+            place
+        };
+        let mut buffer = IoBuf::with_capacity(bytes);
+        let payload = runs
+            .iter()
+            .flat_map(|(_, run)| run.batches.iter().map(|b: &Bytes| &b[..]));
+        encode_frame(&mut buffer[..bytes], place.header, &entries, payload);
+        let runs = runs
+            .into_iter()
+            .map(|(partition, run)| (partition, run.end))
+            .collect();
+        let number = place.header.frame;
+        self.flights.frames.borrow_mut().push_back(Flight {
+            number,
+            durable: false,
+            runs,
+        });
+        let (shard, flights) = (self.shard.clone(), self.flights.clone());
+        let keeper = self.keeper.clone();
+        rt::spawn(async move {
+            match write_frame(&shard, &place, buffer, bytes).await {
+                Ok(()) => flights.land(number),
+                Err(e) => fail(&shard, &keeper, e),
+            }
+            flights.landed.notify_all();
+        });
+    }
+
+    /// Writes a partition's tail to its segment, instead of the write-ahead log.
+    fn write_directly(&self, partition: Rc<PartitionLog>) {
+        partition.state.borrow_mut().direct = true;
+        let shard = self.shard.clone();
+        let flights = self.flights.clone();
+        rt::spawn(async move {
+            let _permit = shard.segment_writes.take(1).await;
+            // An error has stopped the partition and was logged there.
+            let written = partition.write_tail(SyncMode::Direct).await;
+            partition.state.borrow_mut().direct = false;
+            if written.is_ok() && partition.has_queued() {
+                shard.queue_commit(&partition);
+            }
+            flights.landed.notify_all();
+        });
+    }
+
+    fn fail(&self, error: FileError) {
+        fail(&self.shard, &self.keeper, error);
+    }
+}
+
+impl Flights {
+    /// A frame's write is ready: it and those before it that are ready are durable.
+    fn land(&self, number: u64) {
+        let mut frames = self.frames.borrow_mut();
+        frames
+            .iter_mut()
+            .find(|f| f.number == number)
+            .expect("it is in flight")
+            .durable = true;
+        let mut durable = Vec::new();
+        while frames.front().is_some_and(|f| f.durable) {
+            durable.extend(frames.pop_front().map(|f| f.runs).into_iter().flatten());
+        }
+        drop(frames);
+        for (partition, end) in durable {
+            partition.made_durable(end);
+        }
+    }
+}
+
+async fn write_frame(
+    shard: &ShardContext,
+    place: &FramePlace,
+    buffer: IoBuf,
+    bytes: usize,
+) -> Result<(), FileError> {
+    if let Some(LogStopped::WalFailed(e)) = shard.stopped() {
+        return Err((*e).clone());
+    }
+    let written = place.file.write_at(buffer, bytes, place.position).await;
+    written
+        .map(drop)
+        .map_err(|e| FileError::new(shard.options.data_dir.wal_path(place.id), "write", &e))
+}
+
+/// The write-ahead log is written no more: what is on disk behind the last durable frame is unknown.
+fn fail(shard: &Rc<ShardContext>, keeper: &WalKeeper, e: FileError) {
+    if shard.stopped().is_none() {
+        error!(
+            shard = shard.options.shard.0,
+            error = %e,
+            "the shard takes no more records until the server is started again: its write-ahead log failed"
+        );
+    }
+    shard.stop(LogStopped::WalFailed(Arc::new(e)));
+    keeper.wake_partitions();
+}

@@ -1,0 +1,333 @@
+//! A data directory as the shards of a process share it: its checkpoints, and the write-ahead logs found in it.
+
+use super::checkpoint_file::{self, NamedPartition};
+use super::file_names::{
+    CLEAN_SHUTDOWN, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OWN_CHECKPOINT, RECOVERY_POINTS, WAL_DIR,
+    WalFileId,
+};
+use super::{FileError, LogError, recovery_checkpoint};
+use crate::base::ids::{Offset, TopicPartition};
+use crate::rt;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::warn;
+
+/// Largest checkpoint file that is read: a million partitions with long names.
+const MAX_CHECKPOINT_BYTES: u64 = 256 << 20;
+
+/// What the checkpoint files say of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// All records below it are synced in segments.
+    pub recovery_point: Offset,
+    /// The first record that counts.
+    pub log_start: Offset,
+    /// The high watermark.
+    pub high_watermark: Offset,
+}
+
+/// Which checkpoint files to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointFiles {
+    /// Our own, which recovery relies on.
+    Own,
+    /// Kafka's as well, for whoever takes the directory over.
+    All,
+}
+
+/// One directory with partitions. Opened once per process, then shared by its shards.
+///
+/// There is one set of checkpoint files per directory, so the shards share the table behind them. The lock is held for
+/// a look-up or an insert, by flushes and checkpoints, never on the way of a record.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    run: u64,
+    recovered_wals: Vec<WalFileId>,
+    /// Kafka's files, by name: for a directory that has none of ours.
+    kafkas: BTreeMap<NamedPartition, Checkpoint>,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    points: BTreeMap<TopicPartition, (Arc<str>, Checkpoint)>,
+    /// Rises with each change.
+    version: u64,
+    /// The version our file has.
+    written: u64,
+    /// The version Kafka's files have.
+    written_all: u64,
+    writing: bool,
+    waiting: Vec<rt::mailbox::Sender<()>>,
+}
+
+impl DataDir {
+    /// Opens a directory, making it if needed: reads its checkpoints, lists its write-ahead logs, removes what was being
+    /// deleted and the mark of an orderly shutdown. Blocks: for the thread that starts the shards.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Arc<DataDir>, LogError> {
+        use rt::disk::blocking;
+        let path = path.into();
+        let wal_dir = path.join(WAL_DIR);
+        blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
+        let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
+        for entry in &entries {
+            let of_entry = path.join(&entry.name);
+            let removed = if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
+                blocking::remove_dir_all(&of_entry)
+            } else if entry.name == CLEAN_SHUTDOWN {
+                blocking::remove_file(&of_entry)
+            } else {
+                continue;
+            };
+            removed.map_err(|e| FileError::new(&of_entry, "remove", &e))?;
+        }
+        let wals = blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
+        let mut recovered_wals: Vec<_> = wals.iter().filter_map(|e| WalFileId::parse(&e.name)).collect();
+        recovered_wals.sort();
+        // Higher than any run before while logs of one are left; the lower half is random, so that nobody who writes records
+        // knows it.
+        let newest = recovered_wals.last().map_or(0, |id| id.run >> 32);
+        let run = ((newest + 1) << 32) | (rt::random_u64() & u64::from(u32::MAX));
+        blocking::sync_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        blocking::sync_dir(&path).map_err(|e| FileError::new(&path, "sync", &e))?;
+        let mut book = Book::default();
+        let mut kafkas = BTreeMap::new();
+        match load_own(&path) {
+            Some(points) => {
+                let unnamed: Arc<str> = "".into();
+                book.points = points
+                    .into_iter()
+                    .map(|(id, point)| (id, (unnamed.clone(), point)))
+                    .collect();
+            }
+            None => {
+                load_kafkas(&path, RECOVERY_POINTS, &mut kafkas, |point, offset| {
+                    point.recovery_point = offset
+                });
+                load_kafkas(&path, LOG_STARTS, &mut kafkas, |point, offset| {
+                    point.log_start = offset
+                });
+            }
+        }
+        Ok(Arc::new(DataDir {
+            path,
+            run,
+            recovered_wals,
+            kafkas,
+            book: Mutex::new(book),
+        }))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// This start of the server, higher than those before it whose write-ahead logs are still there.
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// The write-ahead logs that were there when it was opened: what recovery reads.
+    pub fn recovered_wals(&self) -> &[WalFileId] {
+        &self.recovered_wals
+    }
+
+    /// Path of a write-ahead log file.
+    pub fn wal_path(&self, id: WalFileId) -> PathBuf {
+        self.path.join(WAL_DIR).join(id.name())
+    }
+
+    /// Removes the write-ahead logs found at the opening, oldest first. Only when every shard has recovered, so that what
+    /// was in them is synced in segments. Blocks: for the thread that starts the shards.
+    pub fn remove_recovered_wals(&self) -> Result<(), LogError> {
+        use rt::disk::blocking;
+        let wal_dir = self.path.join(WAL_DIR);
+        for id in &self.recovered_wals {
+            let path = self.wal_path(*id);
+            match blocking::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::new(&path, "remove", &e).into());
+                }
+                _ => {}
+            }
+        }
+        blocking::sync_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        Ok(())
+    }
+
+    /// Notes that the server stopped in order, as Kafka does. When every shard has shut down. Blocks.
+    pub fn mark_clean_shutdown(&self) -> Result<(), LogError> {
+        let path = self.path.join(CLEAN_SHUTDOWN);
+        rt::disk::blocking::write_file_atomic(&path, b"{\"version\":0,\"brokerEpoch\":-1}")
+            .map_err(|e| FileError::new(&path, "write", &e))?;
+        Ok(())
+    }
+
+    /// What is known of a partition.
+    pub fn checkpoint(&self, id: TopicPartition, topic: &str) -> Option<Checkpoint> {
+        let of_id = self.lock().points.get(&id).map(|(_, point)| *point);
+        of_id.or_else(|| self.kafkas.get(&(topic.to_string(), id.partition)).copied())
+    }
+
+    /// Notes the state of a partition for the next write of the files.
+    pub fn note(&self, id: TopicPartition, topic: &Arc<str>, checkpoint: Checkpoint) {
+        let mut book = self.lock();
+        let before = book.points.insert(id, (topic.clone(), checkpoint));
+        if before.is_none_or(|(_, before)| before != checkpoint) {
+            book.version += 1;
+        }
+    }
+
+    /// Forgets a partition that was deleted.
+    pub fn forget(&self, id: TopicPartition) {
+        let mut book = self.lock();
+        if book.points.remove(&id).is_some() {
+            book.version += 1;
+        }
+    }
+
+    /// Writes the checkpoint files, durable, if anything changed. One shard writes at a time; others wait for it.
+    pub async fn write_checkpoints(&self, files: CheckpointFiles) -> Result<(), FileError> {
+        let wanted = self.lock().version;
+        loop {
+            let waiting = {
+                let mut book = self.lock();
+                let written = match files {
+                    CheckpointFiles::Own => book.written,
+                    CheckpointFiles::All => book.written_all,
+                };
+                if written >= wanted {
+                    return Ok(());
+                }
+                if book.writing {
+                    let (sender, receiver) = rt::mailbox::channel(1);
+                    book.waiting.push(sender);
+                    Some(receiver)
+                } else {
+                    book.writing = true;
+                    None
+                }
+            };
+            match waiting {
+                Some(mut turn) => {
+                    turn.recv().await;
+                }
+                None => {
+                    let _turn = WriteTurn(self);
+                    self.write_own().await?;
+                    if files == CheckpointFiles::All {
+                        self.write_kafkas().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write_own(&self) -> Result<(), FileError> {
+        let (version, bytes) = {
+            let book = self.lock();
+            (
+                book.version,
+                recovery_checkpoint::encode(book.points.iter().map(|(id, (_, point))| (*id, *point))),
+            )
+        };
+        self.write(OWN_CHECKPOINT, bytes).await?;
+        self.lock().written = version;
+        Ok(())
+    }
+
+    async fn write_kafkas(&self) -> Result<(), FileError> {
+        let (version, files) = {
+            let book = self.lock();
+            // A partition that was not taken up has no name here, and Kafka would not know it either.
+            let named: Vec<_> = book
+                .points
+                .iter()
+                .filter(|(_, (name, _))| !name.is_empty())
+                .collect();
+            let entries = |of: fn(&Checkpoint) -> Offset| {
+                let entries = named
+                    .iter()
+                    .map(|(id, (name, point))| (&**name, id.partition, of(point)));
+                checkpoint_file::encode(entries)
+            };
+            let files = [
+                (LOG_STARTS, entries(|c| c.log_start)),
+                (HIGH_WATERMARKS, entries(|c| c.high_watermark)),
+                (RECOVERY_POINTS, entries(|c| c.recovery_point)),
+            ];
+            (book.version, files)
+        };
+        for (name, bytes) in files {
+            self.write(name, bytes).await?;
+        }
+        self.lock().written_all = version;
+        Ok(())
+    }
+
+    async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), FileError> {
+        let path = self.path.join(name);
+        rt::disk::write_file_atomic(&path, bytes)
+            .await
+            .map_err(|e| FileError::new(&path, "write", &e))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        // A panic with the lock held ends the process; in tests the table is whole between statements.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever writes gives the turn on, also when it fails or is dropped.
+struct WriteTurn<'a>(&'a DataDir);
+
+impl Drop for WriteTurn<'_> {
+    fn drop(&mut self) {
+        let mut book = self.0.lock();
+        book.writing = false;
+        for waiting in book.waiting.drain(..) {
+            let _ = waiting.try_send(());
+        }
+    }
+}
+
+/// Reads our file. Without a usable one nothing is lost but time: everything is checked again.
+fn load_own(dir: &Path) -> Option<Vec<(TopicPartition, Checkpoint)>> {
+    let path = dir.join(OWN_CHECKPOINT);
+    let bytes = match rt::disk::blocking::read(&path, MAX_CHECKPOINT_BYTES) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(e) => {
+            warn!(path = %path.display(), error = %e, "the checkpoint file can't be read: all segments are checked");
+            return None;
+        }
+    };
+    let parsed = recovery_checkpoint::parse(&bytes);
+    if parsed.is_none() {
+        warn!(path = %path.display(), "the checkpoint file is damaged: all segments are checked");
+    }
+    parsed
+}
+
+fn load_kafkas(
+    dir: &Path,
+    name: &str,
+    points: &mut BTreeMap<NamedPartition, Checkpoint>,
+    set: impl Fn(&mut Checkpoint, Offset),
+) {
+    let path = dir.join(name);
+    let Ok(bytes) = rt::disk::blocking::read(&path, MAX_CHECKPOINT_BYTES) else {
+        return;
+    };
+    match checkpoint_file::parse(&bytes) {
+        Ok(entries) => {
+            for (partition, offset) in entries {
+                set(points.entry(partition).or_default(), offset);
+            }
+        }
+        Err(e) => warn!(path = %path.display(), line = e.line, "a checkpoint file is damaged and not used"),
+    }
+}

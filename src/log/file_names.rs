@@ -1,0 +1,208 @@
+//! Names of the files in a data directory, as Apache Kafka has them.
+
+use crate::base::ids::{Offset, TopicPartition};
+use std::path::{Path, PathBuf};
+
+/// Name of the file with a partition's topic id.
+pub const PARTITION_METADATA: &str = "partition.metadata";
+/// Name of the file with a partition's leader epochs.
+pub const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+/// Written at the end of an orderly shutdown, removed at start. Kafka's name and meaning.
+pub const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// Recovery points and log starts by topic id: what recovery here relies on.
+pub const OWN_CHECKPOINT: &str = "corelane-recovery-checkpoint";
+/// End of what is known to be synced, per partition.
+pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+/// First offset that still counts, per partition.
+pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// High watermarks, per partition.
+pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Folder of the write-ahead logs in a data directory.
+pub const WAL_DIR: &str = "wal";
+/// Ends the name of a partition directory that is being deleted.
+pub const DELETE_SUFFIX: &str = "-delete";
+/// Ends the name of a partition directory that belongs to no partition known here.
+pub const STRAY_SUFFIX: &str = "-stray";
+
+/// What a file in a partition directory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentFile {
+    /// Record batches.
+    Log,
+    /// Offset to file position.
+    OffsetIndex,
+    /// Timestamp to offset.
+    TimeIndex,
+    /// Producer state at an offset.
+    ProducerSnapshot,
+    /// Aborted transactions.
+    TransactionIndex,
+}
+
+impl SegmentFile {
+    const ALL: [SegmentFile; 5] = [
+        SegmentFile::Log,
+        SegmentFile::OffsetIndex,
+        SegmentFile::TimeIndex,
+        SegmentFile::ProducerSnapshot,
+        SegmentFile::TransactionIndex,
+    ];
+
+    fn extension(self) -> &'static str {
+        match self {
+            SegmentFile::Log => "log",
+            SegmentFile::OffsetIndex => "index",
+            SegmentFile::TimeIndex => "timeindex",
+            SegmentFile::ProducerSnapshot => "snapshot",
+            SegmentFile::TransactionIndex => "txnindex",
+        }
+    }
+
+    /// The file's name for an offset: twenty digits and the extension.
+    pub fn name(self, base: Offset) -> String {
+        format!("{:020}.{}", base.0, self.extension())
+    }
+
+    /// The file's path for an offset.
+    pub fn path(self, dir: &Path, base: Offset) -> PathBuf {
+        dir.join(self.name(base))
+    }
+
+    /// Reads a name back. `None` if it is not of a segment.
+    pub fn parse(name: &str) -> Option<(SegmentFile, Offset)> {
+        let (digits, extension) = name.split_once('.')?;
+        if digits.len() != 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let base = digits.parse::<i64>().ok()?;
+        let kind = SegmentFile::ALL
+            .into_iter()
+            .find(|kind| kind.extension() == extension)?;
+        Some((kind, Offset(base)))
+    }
+}
+
+/// Name of a partition's directory.
+pub fn partition_dir(topic: &str, partition: i32) -> String {
+    format!("{topic}-{partition}")
+}
+
+/// Name a partition's directory gets before it is removed: `<topic>-<partition>.<id>-delete`. Kafka puts a random
+/// UUID there; the topic's id and the partition are as unique, and the topic's name is cut where the whole would
+/// be longer than a file name may be.
+pub fn doomed_dir(topic: &str, id: TopicPartition, suffix: &str) -> String {
+    let unique: String = id.topic.0.iter().map(|b| format!("{b:02x}")).collect();
+    let tail = format!("-{}.{unique}{suffix}", id.partition);
+    let room = MAX_FILE_NAME_BYTES - tail.len();
+    format!("{}{tail}", &topic[..topic.len().min(room)])
+}
+
+/// Longest name ext4 and xfs take.
+const MAX_FILE_NAME_BYTES: usize = 255;
+
+/// Splits a partition directory's name into topic and partition. `None` if it is none.
+pub fn parse_partition_dir(name: &str) -> Option<(&str, i32)> {
+    if name.ends_with(DELETE_SUFFIX) || name.ends_with(STRAY_SUFFIX) {
+        return None;
+    }
+    let (topic, partition) = name.rsplit_once('-')?;
+    if topic.is_empty() || partition.is_empty() || !partition.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some((topic, partition.parse().ok()?))
+}
+
+/// Which use of which write-ahead log file a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WalFileId {
+    /// The server start that wrote it: see `DataDir::run`.
+    pub run: u64,
+    /// The shard that wrote it.
+    pub shard: u16,
+    /// Place in the shard's ring, from 0. A slot is used again and again.
+    pub slot: u16,
+}
+
+impl WalFileId {
+    /// The file's name: run, shard and slot.
+    pub fn name(self) -> String {
+        format!("{:016x}-{:04}-{:02}.wal", self.run, self.shard, self.slot)
+    }
+
+    /// Reads a name back. `None` if it is not of a write-ahead log.
+    pub fn parse(name: &str) -> Option<WalFileId> {
+        let mut parts = name.strip_suffix(".wal")?.split('-');
+        let id = WalFileId {
+            run: u64::from_str_radix(parts.next()?, 16).ok()?,
+            shard: parts.next()?.parse().ok()?,
+            slot: parts.next()?.parse().ok()?,
+        };
+        (parts.next().is_none() && id.name() == name).then_some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::TopicId;
+
+    #[test]
+    fn segment_names_are_kafkas() {
+        assert_eq!(SegmentFile::Log.name(Offset(0)), "00000000000000000000.log");
+        assert_eq!(
+            SegmentFile::TimeIndex.name(Offset(170_210)),
+            "00000000000000170210.timeindex"
+        );
+        for kind in SegmentFile::ALL {
+            assert_eq!(
+                SegmentFile::parse(&kind.name(Offset(i64::MAX))),
+                Some((kind, Offset(i64::MAX)))
+            );
+        }
+        for bad in [
+            "0.log",
+            "00000000000000000000.log.deleted",
+            "99999999999999999999.log",
+            "x",
+            "",
+        ] {
+            assert_eq!(SegmentFile::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn partition_directories_are_told_from_others() {
+        assert_eq!(
+            parse_partition_dir(&partition_dir("my-topic", 12)),
+            Some(("my-topic", 12))
+        );
+        let id = TopicPartition {
+            topic: TopicId([7; 16]),
+            partition: 3,
+        };
+        let doomed = doomed_dir(&"t".repeat(249), id, DELETE_SUFFIX);
+        assert!(doomed.len() <= MAX_FILE_NAME_BYTES && doomed.ends_with(DELETE_SUFFIX));
+        for other in [doomed.as_str(), "wal", "-1", "t-", "t--1x", "meta.properties"] {
+            assert_eq!(parse_partition_dir(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn wal_names_go_both_ways_and_sort_by_run() {
+        let id = WalFileId {
+            run: 12,
+            shard: 3,
+            slot: 1,
+        };
+        assert_eq!(id.name(), "000000000000000c-0003-01.wal");
+        assert_eq!(WalFileId::parse(&id.name()), Some(id));
+        for bad in [
+            "c-3-1.wal",
+            "000000000000000c-0003-01.wal.tmp",
+            "a-b-c.wal",
+            "000000000000000c-0003-01-1.wal",
+        ] {
+            assert_eq!(WalFileId::parse(bad), None, "{bad}");
+        }
+    }
+}

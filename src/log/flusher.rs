@@ -1,0 +1,240 @@
+//! Brings tails into segments in the background, and keeps the ring of write-ahead log files turning.
+
+use super::data_dir::CheckpointFiles;
+use super::partition::{PartitionLog, SyncMode};
+use super::shard_context::ShardContext;
+use super::wal::{Retiring, WalRing, create_wal_file};
+use super::{FileError, LogStopped};
+use crate::base::ids::TopicPartition;
+use crate::base::time::Monotonic;
+use crate::rt::{self, sync::Event};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// How many partitions of a file are brought to their segments at once; the disk's limit is `segment_writes_in_flight`.
+const RETIRE_AT_ONCE: usize = 64;
+
+/// The partitions of a shard.
+pub(super) type Partitions = Rc<RefCell<BTreeMap<TopicPartition, Rc<PartitionLog>>>>;
+
+/// Gives the committer files to write to: makes them, and frees them when their records are synced in segments.
+pub(super) struct WalKeeper {
+    shard: Rc<ShardContext>,
+    ring: Rc<RefCell<WalRing>>,
+    partitions: Partitions,
+    creating: Cell<bool>,
+    retiring: Cell<bool>,
+    /// A file could not be made: the ring stays as small as it is.
+    no_more: RefCell<Option<FileError>>,
+    changed: Event,
+}
+
+impl WalKeeper {
+    pub fn new(shard: Rc<ShardContext>, ring: Rc<RefCell<WalRing>>, partitions: Partitions) -> Rc<WalKeeper> {
+        Rc::new(WalKeeper {
+            shard,
+            ring,
+            partitions,
+            creating: Cell::new(false),
+            retiring: Cell::new(false),
+            no_more: RefCell::new(None),
+            changed: Event::new(),
+        })
+    }
+
+    /// Waits until the current file has room for a frame of `bytes`, going on to another file if needed.
+    pub async fn make_room(self: &Rc<Self>, bytes: u64) -> Result<(), FileError> {
+        loop {
+            let changed = self.changed.wait();
+            let room = self.ring.borrow_mut().make_room(bytes);
+            self.tend();
+            if room {
+                return Ok(());
+            }
+            if let Some(LogStopped::WalFailed(e)) = self.shard.stopped() {
+                return Err((*e).clone());
+            }
+            if !self.creating.get()
+                && !self.retiring.get()
+                && let Some(e) = &*self.no_more.borrow()
+            {
+                return Err(e.clone());
+            }
+            changed.await;
+        }
+    }
+
+    /// Starts making or freeing a file if that is due.
+    fn tend(self: &Rc<Self>) {
+        let (free, usable) = {
+            let ring = self.ring.borrow();
+            (ring.free(), ring.usable())
+        };
+        let wanted = usize::from(self.shard.options.wal_files.max(2));
+        if free == 0 && usable < wanted && !self.creating.get() && self.no_more.borrow().is_none() {
+            self.creating.set(true);
+            let keeper = self.clone();
+            rt::spawn(async move {
+                keeper.create().await;
+                keeper.creating.set(false);
+                keeper.changed.notify_all();
+            });
+        }
+        // Half of the ring is kept free, so that the committer need not wait for segments.
+        let to_come = if self.no_more.borrow().is_none() {
+            wanted.saturating_sub(usable)
+        } else {
+            0
+        };
+        if free + to_come < wanted.div_ceil(2)
+            && !self.retiring.get()
+            && self.ring.borrow().oldest_full().is_some()
+        {
+            self.retiring.set(true);
+            let keeper = self.clone();
+            rt::spawn(async move {
+                keeper.retire_oldest().await;
+                keeper.retiring.set(false);
+                keeper.changed.notify_all();
+                keeper.tend();
+            });
+        }
+    }
+
+    async fn create(&self) {
+        let id = self.ring.borrow().next_id();
+        match create_wal_file(
+            &self.shard.options.data_dir,
+            id,
+            self.shard.options.wal_file_bytes,
+        )
+        .await
+        {
+            Ok(file) => self.ring.borrow_mut().add(file),
+            Err(e) => {
+                warn!(error = %e, "no further write-ahead log file can be made");
+                *self.no_more.borrow_mut() = Some(e);
+            }
+        }
+    }
+
+    /// Brings what the oldest full file holds to the segments, notes that, and frees the file. In this order: a record is
+    /// at each moment in a file that recovery reads.
+    async fn retire_oldest(self: &Rc<Self>) {
+        let Some(retiring) = self.ring.borrow().oldest_full() else {
+            return;
+        };
+        for some in retiring.covers.chunks(RETIRE_AT_ONCE) {
+            let flushes: Vec<_> = some
+                .iter()
+                .filter(|(partition, end)| partition.synced_end() < *end)
+                .map(|(partition, _)| {
+                    let (shard, partition) = (self.shard.clone(), partition.clone());
+                    rt::spawn(async move {
+                        let _permit = shard.segment_writes.take(1).await;
+                        // An error has stopped the partition and was logged there.
+                        let _ = partition.write_tail(SyncMode::Now).await;
+                    })
+                })
+                .collect();
+            for flush in flushes {
+                flush.await;
+            }
+        }
+        self.shard.evict();
+        self.release(retiring).await;
+    }
+
+    async fn release(&self, retiring: Retiring) {
+        let stuck = retiring.covers.iter().any(|(partition, end)| {
+            partition.synced_end() < *end && !matches!(partition.stopped(), Some(LogStopped::Deleted))
+        });
+        if self.shard.stopped().is_some() {
+            return;
+        }
+        if stuck {
+            self.ring.borrow_mut().pinned(retiring);
+            return;
+        }
+        match self
+            .shard
+            .options
+            .data_dir
+            .write_checkpoints(CheckpointFiles::Own)
+            .await
+        {
+            Ok(()) => self.ring.borrow_mut().retired(retiring),
+            Err(e) => {
+                error!(error = %e, "the shard takes no more records until the server is started again: its recovery points can't be written");
+                self.shard.stop(LogStopped::WalFailed(Arc::new(e)));
+                self.wake_partitions();
+            }
+        }
+    }
+
+    /// Wakes all who wait on any partition, because the shard has stopped.
+    pub fn wake_partitions(&self) {
+        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        partitions.iter().for_each(|p| p.wake_all());
+        self.changed.notify_all();
+    }
+}
+
+/// Flushes what is large or old, and writes the checkpoint files from time to time.
+pub(super) struct Flusher {
+    shard: Rc<ShardContext>,
+    closing: Rc<Cell<bool>>,
+}
+
+impl Flusher {
+    pub fn new(shard: Rc<ShardContext>, closing: Rc<Cell<bool>>) -> Flusher {
+        Flusher { shard, closing }
+    }
+
+    /// Runs until the shard stops or closes.
+    pub async fn run(self) {
+        let options = &self.shard.options;
+        let flush_interval = Duration::from_millis(options.flush_interval_ms);
+        let checkpoint_interval = Duration::from_millis(options.checkpoint_interval_ms.max(1));
+        let mut next_checkpoint = rt::now().plus(checkpoint_interval);
+        loop {
+            let woken = self.shard.flush_event.wait();
+            if self.closing.get() || self.shard.stopped().is_some() {
+                return;
+            }
+            let now = rt::now();
+            let aged = now.0.saturating_sub(flush_interval.as_nanos() as u64);
+            self.shard.queue_aged(Monotonic(aged));
+            while let Some(partition) = self.shard.next_flush() {
+                self.flush(partition);
+            }
+            if now >= next_checkpoint {
+                if let Err(e) = options.data_dir.write_checkpoints(CheckpointFiles::All).await {
+                    warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
+                }
+                next_checkpoint = rt::now().plus(checkpoint_interval);
+            }
+            let next_flush = self
+                .shard
+                .oldest_unflushed()
+                .map(|since| since.plus(flush_interval));
+            let next = next_flush.map_or(next_checkpoint, |at| at.min(next_checkpoint));
+            // Whether it was woken or the time has come: the loop looks at everything.
+            let _ = rt::timeout(next.since(rt::now()), woken).await;
+        }
+    }
+
+    fn flush(&self, partition: Rc<PartitionLog>) {
+        let shard = self.shard.clone();
+        rt::spawn(async move {
+            let _permit = shard.segment_writes.take(1).await;
+            // An error has stopped the partition and was logged there.
+            let _ = partition.write_tail(SyncMode::Later).await;
+            shard.evict();
+        });
+    }
+}

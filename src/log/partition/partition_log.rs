@@ -1,0 +1,338 @@
+//! A partition's log as others hold it: its positions, waiting on them, its settings.
+
+use super::durable_waiters::DurableWaiters;
+use super::{Positions, Segment, Tail, TailMark};
+use crate::base::ids::{LeaderEpoch, Offset, ProducerId, TopicPartition};
+use crate::log::epoch_cache::EpochCache;
+use crate::log::options::{Durability, TopicLogConfig};
+use crate::log::producer::{ProducerState, ProducerTable};
+use crate::log::shard_context::ShardContext;
+use crate::log::{EpochEnd, LogStopped};
+use crate::rt::sync::Event;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+/// The log of one partition. Lives on the shard that owns the partition.
+pub struct PartitionLog {
+    pub(in crate::log) id: TopicPartition,
+    pub(in crate::log) topic_name: Arc<str>,
+    pub(in crate::log) dir: PathBuf,
+    pub(in crate::log) shard: Rc<ShardContext>,
+    pub(in crate::log) config: RefCell<Arc<TopicLogConfig>>,
+    pub(in crate::log) state: RefCell<PartitionState>,
+    waiters: RefCell<DurableWaiters>,
+    watchers: RefCell<Vec<Weak<Event>>>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(in crate::log) struct PartitionState {
+    pub positions: Positions,
+    pub leader_epoch: LeaderEpoch,
+    pub epochs: EpochCache,
+    /// Whether `epochs` has something its file has not.
+    pub epochs_dirty: bool,
+    pub producers: ProducerTable,
+    pub tail: Tail,
+    /// Oldest first, never empty.
+    pub segments: VecDeque<Segment>,
+    /// Up to here the tail was given to the write-ahead log or to a direct write.
+    pub submitted: TailMark,
+    /// Up to here it is durable, as far as this run appended it.
+    pub durable: TailMark,
+    /// Whether it stands in the shard's commit queue.
+    pub queued_for_commit: bool,
+    /// Whether a direct write is under way, or waits for its turn.
+    pub direct: bool,
+    /// Whether it stands in the shard's flush queue.
+    pub queued_for_flush: bool,
+    pub writer: WriterState,
+    pub stopped: Option<LogStopped>,
+}
+
+/// How far the segment files are.
+#[derive(Debug)]
+pub(in crate::log) struct WriterState {
+    /// Whether somebody writes to the segments now; there is never more than one.
+    pub busy: bool,
+    /// Whether directory and `partition.metadata` are durable.
+    pub directory_durable: bool,
+    /// Base of the segment that is written to, if its file was made.
+    pub segment: Option<Offset>,
+    /// Bytes written to it.
+    pub file_bytes: u64,
+    /// What its last block holds, if that is not full. `None`: on disk only.
+    pub last_block: Option<Vec<u8>>,
+    /// Up to here the tail is in the segment files.
+    pub written: TailMark,
+    /// Up to here that is synced.
+    pub synced: Offset,
+}
+
+/// What recovery or creation makes a partition of.
+#[derive(Debug)]
+pub(in crate::log) struct PartitionParts {
+    pub positions: Positions,
+    pub epochs: EpochCache,
+    pub producers: ProducerTable,
+    pub segments: VecDeque<Segment>,
+    pub writer: WriterState,
+}
+
+impl PartitionState {
+    /// Lets go of the tail, when the partition is gone. Returns its bytes.
+    pub(in crate::log) fn forget_tail(&mut self) -> usize {
+        let end = self.tail.end();
+        self.writer.written = end;
+        self.submitted = end;
+        self.tail.evict_until(end)
+    }
+}
+
+impl PartitionLog {
+    pub(in crate::log) fn new(
+        spec: &crate::log::PartitionSpec,
+        shard: Rc<ShardContext>,
+        parts: PartitionParts,
+    ) -> Rc<PartitionLog> {
+        assert!(!parts.segments.is_empty());
+        let end = parts.positions.log_end;
+        let tail = Tail::new(end);
+        let mark = tail.end();
+        Rc::new(PartitionLog {
+            id: spec.id(),
+            topic_name: spec.topic_name.clone(),
+            dir: shard.partition_dir(&spec.topic_name, spec.partition),
+            shard,
+            config: RefCell::new(spec.config.clone()),
+            state: RefCell::new(PartitionState {
+                positions: parts.positions,
+                leader_epoch: spec.leader_epoch,
+                epochs: parts.epochs,
+                epochs_dirty: false,
+                producers: parts.producers,
+                tail,
+                segments: parts.segments,
+                submitted: mark,
+                durable: mark,
+                queued_for_commit: false,
+                direct: false,
+                queued_for_flush: false,
+                writer: parts.writer,
+                stopped: None,
+            }),
+            waiters: RefCell::default(),
+            watchers: RefCell::default(),
+        })
+    }
+
+    /// The partition.
+    pub fn id(&self) -> TopicPartition {
+        self.id
+    }
+
+    /// The topic's name.
+    pub fn topic_name(&self) -> &Arc<str> {
+        &self.topic_name
+    }
+
+    /// All positions at one moment.
+    pub fn positions(&self) -> Positions {
+        self.state.borrow().positions
+    }
+
+    /// The first record that counts.
+    pub fn log_start(&self) -> Offset {
+        self.positions().log_start
+    }
+
+    /// Behind the last record a consumer may see that reads committed records only.
+    pub fn last_stable(&self) -> Offset {
+        self.positions().last_stable
+    }
+
+    /// Behind the last record a consumer may see.
+    pub fn high_watermark(&self) -> Offset {
+        self.positions().high_watermark
+    }
+
+    /// Behind the last record that is durable here.
+    pub fn durable_end(&self) -> Offset {
+        self.positions().durable_end
+    }
+
+    /// Behind the last record.
+    pub fn log_end(&self) -> Offset {
+        self.positions().log_end
+    }
+
+    /// The epoch appended batches get.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.state.borrow().leader_epoch
+    }
+
+    /// Sets the epoch appended batches get. It only rises.
+    pub fn set_leader_epoch(&self, epoch: LeaderEpoch) {
+        let mut state = self.state.borrow_mut();
+        assert!(epoch >= state.leader_epoch, "a leader epoch never falls");
+        state.leader_epoch = epoch;
+    }
+
+    /// The topic's configs.
+    pub fn config(&self) -> Arc<TopicLogConfig> {
+        self.config.borrow().clone()
+    }
+
+    /// Changes the topic's configs, for all that comes from now on.
+    pub fn set_config(&self, config: Arc<TopicLogConfig>) {
+        *self.config.borrow_mut() = config;
+    }
+
+    /// Bytes of all segments, written or not.
+    pub fn size_bytes(&self) -> u64 {
+        self.state.borrow().segments.iter().map(|s| s.bytes).sum()
+    }
+
+    /// Why it no longer acknowledges, if so.
+    pub fn stopped(&self) -> Option<LogStopped> {
+        self.state
+            .borrow()
+            .stopped
+            .clone()
+            .or_else(|| self.shard.stopped())
+    }
+
+    /// The largest epoch not above `epoch`, and where it ended: what OffsetForLeaderEpoch answers.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> EpochEnd {
+        let state = self.state.borrow();
+        state
+            .epochs
+            .end_offset_for(epoch, state.leader_epoch, state.positions.log_end)
+    }
+
+    /// The leader epoch of the record at `offset`, if it is known.
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.state.borrow().epochs.epoch_at(offset)
+    }
+
+    /// The idempotent producers, for DescribeProducers, by id.
+    pub fn producers(&self) -> Vec<(ProducerId, ProducerState)> {
+        let mut all: Vec<_> = self
+            .state
+            .borrow()
+            .producers
+            .iter()
+            .map(|(id, s)| (id, *s))
+            .collect();
+        all.sort_by_key(|(id, _)| *id);
+        all
+    }
+
+    /// Ready when all records before `next_offset` are durable (with relaxed durability: at once), or when that can no
+    /// longer happen. Dropping it has no effect on the records.
+    pub fn wait_durable(&self, next_offset: Offset) -> impl Future<Output = Result<(), LogStopped>> + '_ {
+        poll_fn(move |cx| {
+            if self.config.borrow().durability == Durability::Relaxed
+                || self.state.borrow().positions.durable_end >= next_offset
+            {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(stopped) = self.stopped() {
+                return Poll::Ready(Err(stopped));
+            }
+            self.waiters.borrow_mut().add(next_offset, cx.waker());
+            Poll::Pending
+        })
+    }
+
+    /// Notifies `event` once, when the high watermark moves or the log stops. It is not kept alive; whoever wants to hear
+    /// again watches again, before looking at the high watermark.
+    pub fn watch(&self, event: &Rc<Event>) {
+        let mut watchers = self.watchers.borrow_mut();
+        if watchers.len() == watchers.capacity() {
+            watchers.retain(|w| w.strong_count() > 0);
+        }
+        let event = Rc::downgrade(event);
+        if !watchers.iter().any(|w| w.ptr_eq(&event)) {
+            watchers.push(event);
+        }
+    }
+
+    /// Records up to `mark` are durable.
+    pub(in crate::log) fn made_durable(&self, mark: TailMark) {
+        let durability = self.config.borrow().durability;
+        let moved = {
+            let mut state = self.state.borrow_mut();
+            if mark.stream > state.durable.stream {
+                self.shard
+                    .committed_bytes((mark.stream - state.durable.stream) as usize);
+                state.durable = mark;
+            }
+            let before = state.positions.high_watermark;
+            state.positions.made_durable(mark.offset, durability);
+            state.positions.high_watermark > before
+        };
+        let mut wakers: Vec<Waker> = Vec::new();
+        self.waiters.borrow_mut().take_until(mark.offset, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        if moved {
+            self.notify_watchers();
+        }
+    }
+
+    /// Recovery has ended: all that is there is durable.
+    pub(in crate::log) fn recovered(&self, log_start: Offset) {
+        let mut state = self.state.borrow_mut();
+        let end = state.tail.end();
+        state.submitted = end;
+        state.durable = end;
+        state.positions = Positions::recovered(log_start, end.offset);
+    }
+
+    pub(super) fn notify_watchers(&self) {
+        if self.watchers.borrow().is_empty() {
+            return;
+        }
+        let watchers = std::mem::take(&mut *self.watchers.borrow_mut());
+        for event in watchers.iter().filter_map(Weak::upgrade) {
+            event.notify_all();
+        }
+    }
+
+    /// The log acknowledges nothing any more. Reads go on. The first reason counts; false if there was one.
+    pub(in crate::log) fn stop(&self, reason: LogStopped) -> bool {
+        let first = {
+            let mut state = self.state.borrow_mut();
+            let first = state.stopped.is_none();
+            if first {
+                state.stopped = Some(reason);
+                // What waits to be durable never will be: its room is for others.
+                let (durable, end) = (state.durable, state.tail.end());
+                self.shard.committed_bytes((end.stream - durable.stream) as usize);
+                state.durable.stream = end.stream;
+            }
+            first
+        };
+        self.wake_all();
+        first
+    }
+
+    /// Wakes everybody who waits, so that they see that the log has stopped.
+    pub(in crate::log) fn wake_all(&self) {
+        let mut wakers = Vec::new();
+        self.waiters.borrow_mut().take_all(&mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        self.notify_watchers();
+    }
+}
+
+impl std::fmt::Debug for PartitionLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PartitionLog({}-{})", self.topic_name, self.id.partition)
+    }
+}

@@ -1,0 +1,303 @@
+//! Hot path: fetch. Reads whole batches of one segment from disk.
+
+use super::{MinOneBatch, PartitionLog, RecordSlice, Records, SegmentIndex};
+use crate::base::ids::Offset;
+use crate::log::file_names::SegmentFile;
+use crate::log::position_hints::BatchPlace;
+use crate::log::read_cache::{PIECE_BYTES, PieceKey};
+use crate::log::segment::{OffsetIndex, SharedFile};
+use crate::log::{Damage, ReadError};
+use crate::rt::{self, disk::ReadBuf};
+use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// Largest index file that is read: Kafka's for a segment of 4 GiB with an entry per KiB.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+/// How many pieces are read before they are asked for, when one read follows another.
+const READ_AHEAD_PIECES: u64 = 4;
+/// Most pieces asked for at the beginning of a read.
+const PIECES_AT_ONCE: u64 = 8;
+
+/// A read from a segment.
+#[derive(Debug)]
+pub(super) struct DiskRead {
+    partition: Rc<PartitionLog>,
+    from: Offset,
+    limit: Offset,
+    max_bytes: usize,
+    min_one_batch: MinOneBatch,
+    /// The segments that may hold it: base, bytes in the file, and where to begin if that is known.
+    segments: Vec<ReadableSegment>,
+    /// Whether a read ended here before.
+    follows: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ReadableSegment {
+    base: Offset,
+    bytes: u64,
+    begin: Option<u64>,
+}
+
+impl DiskRead {
+    /// Notes what of the segments can be read now. Later segments only matter if the offset was compacted away.
+    pub fn plan(
+        partition: &Rc<PartitionLog>,
+        from: Offset,
+        limit: Offset,
+        max_bytes: usize,
+        min_one_batch: MinOneBatch,
+    ) -> DiskRead {
+        let state = partition.state.borrow();
+        let hint = partition.shard.hints.get(partition.id, from);
+        let first = state
+            .segments
+            .partition_point(|s| s.base <= from)
+            .saturating_sub(1);
+        let segments = state
+            .segments
+            .range(first..)
+            .take(2)
+            .map(|segment| ReadableSegment {
+                base: segment.base,
+                bytes: state.readable_bytes(segment),
+                begin: match (&segment.index, hint) {
+                    (_, Some(hint)) if hint.segment == segment.base => Some(hint.position),
+                    (SegmentIndex::Building(index), _) => Some(index.lookup(segment.base, from)),
+                    (SegmentIndex::OnDisk, _) => None,
+                },
+            })
+            .collect();
+        let follows = hint.is_some();
+        DiskRead {
+            partition: partition.clone(),
+            from,
+            limit,
+            max_bytes,
+            min_one_batch,
+            segments,
+            follows,
+        }
+    }
+
+    /// Reads. A read never goes over the end of a segment, as Kafka's.
+    pub async fn execute(self) -> Result<Records, ReadError> {
+        for segment in self.segments.iter().filter(|s| s.bytes > 0) {
+            let records = self.read_segment(*segment).await?;
+            if let Some(records) = records {
+                return Ok(records);
+            }
+        }
+        Ok(Records::default())
+    }
+
+    /// `None` if the segment ends before the offset.
+    async fn read_segment(&self, segment: ReadableSegment) -> Result<Option<Records>, ReadError> {
+        let partition = &self.partition;
+        let path = SegmentFile::Log.path(&partition.dir, segment.base);
+        let file = partition
+            .shard
+            .files
+            .get(partition.id, segment.base, &path)
+            .await?;
+        let mut position = match segment.begin {
+            Some(begin) => begin,
+            None => self.look_up(segment).await,
+        };
+        let mut reader = SegmentReader {
+            read: self,
+            segment,
+            path,
+            file,
+            pieces: BTreeMap::new(),
+        };
+        reader.prefetch(
+            position,
+            PIECES_AT_ONCE.min(self.max_bytes as u64 / PIECE_BYTES + 1),
+        );
+        let mut taken: Option<(u64, u64)> = None;
+        let mut next_offset = None;
+        while position < segment.bytes {
+            let header = reader.header(position).await?;
+            let size = header.size_bytes() as u64;
+            if next_offset.is_some_and(|next| header.base_offset < next) {
+                return Err(reader.damage(position, "the offset is below that of the batch before"));
+            }
+            if position + size > segment.bytes {
+                return Err(reader.damage(position, "the batch goes past the end of the segment"));
+            }
+            if header.next_offset() > self.from {
+                let (begin, end) = taken.unwrap_or((position, position));
+                let first = begin == end && self.min_one_batch == MinOneBatch::Yes;
+                let fits = (position + size - begin) as usize <= self.max_bytes || first;
+                if header.next_offset() > self.limit || !fits {
+                    taken = Some((begin, end));
+                    break;
+                }
+                if partition.shard.options.check_crc_on_read {
+                    reader.check_crc(position, &header).await?;
+                }
+                taken = Some((begin, position + size));
+            }
+            position += size;
+            next_offset = Some(header.next_offset());
+            rt::yield_if_needed().await;
+        }
+        let Some((begin, end)) = taken else {
+            return Ok(None);
+        };
+        if let Some(next) = next_offset.filter(|_| end > begin) {
+            let place = BatchPlace {
+                segment: segment.base,
+                position: end,
+            };
+            partition.shard.hints.put(partition.id, next, place);
+            if self.follows {
+                reader.prefetch(end, READ_AHEAD_PIECES);
+            }
+        }
+        Ok(Some(reader.records(begin, end).await?))
+    }
+
+    /// Asks the segment's index file. Without a usable one the segment is read from its beginning: slow, not wrong.
+    async fn look_up(&self, segment: ReadableSegment) -> u64 {
+        let path = SegmentFile::OffsetIndex.path(&self.partition.dir, segment.base);
+        let bytes = rt::disk::read_file(&path, MAX_INDEX_BYTES)
+            .await
+            .unwrap_or_default();
+        OffsetIndex::parse(&bytes, segment.bytes)
+            .unwrap_or_default()
+            .lookup(segment.base, self.from)
+    }
+}
+
+struct SegmentReader<'a> {
+    read: &'a DiskRead,
+    segment: ReadableSegment,
+    path: PathBuf,
+    file: SharedFile,
+    pieces: BTreeMap<u64, ReadBuf>,
+}
+
+impl SegmentReader<'_> {
+    fn key(&self, piece: u64) -> PieceKey {
+        PieceKey {
+            partition: self.read.partition.id,
+            segment: self.segment.base,
+            piece,
+        }
+    }
+
+    /// How much of a piece can be read: the last one of the file is shorter.
+    fn readable(&self, piece: u64) -> usize {
+        self.segment
+            .bytes
+            .saturating_sub(piece * PIECE_BYTES)
+            .min(PIECE_BYTES) as usize
+    }
+
+    fn prefetch(&self, position: u64, pieces: u64) {
+        let first = position / PIECE_BYTES;
+        for piece in first..first + pieces {
+            let needed = self.readable(piece);
+            if needed > 0 {
+                self.read
+                    .partition
+                    .shard
+                    .read_cache
+                    .prefetch(self.key(piece), needed, &self.file);
+            }
+        }
+    }
+
+    async fn piece(&mut self, piece: u64) -> Result<ReadBuf, ReadError> {
+        if let Some(bytes) = self.pieces.get(&piece) {
+            return Ok(bytes.clone());
+        }
+        let cache = &self.read.partition.shard.read_cache;
+        let bytes = cache
+            .get(self.key(piece), self.readable(piece), &self.file, &self.path)
+            .await?;
+        self.pieces.insert(piece, bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Calls `f` with the bytes from `begin` to `end`, piece by piece.
+    async fn walk(&mut self, begin: u64, end: u64, mut f: impl FnMut(ReadBuf)) -> Result<(), ReadError> {
+        let mut position = begin;
+        while position < end {
+            let piece = position / PIECE_BYTES;
+            let start = piece * PIECE_BYTES;
+            let bytes = self.piece(piece).await?;
+            let until = end.min(start + PIECE_BYTES);
+            f(bytes.slice((position - start) as usize..(until - start) as usize));
+            position = until;
+        }
+        Ok(())
+    }
+
+    async fn header(&mut self, position: u64) -> Result<BatchHeader, ReadError> {
+        let end = position + BATCH_HEADER_BYTES as u64;
+        if end > self.segment.bytes {
+            return Err(self.damage(position, "the segment ends inside a batch"));
+        }
+        let mut bytes = [0; BATCH_HEADER_BYTES];
+        let mut at = 0;
+        self.walk(position, end, |part| {
+            bytes[at..at + part.len()].copy_from_slice(&part);
+            at += part.len();
+        })
+        .await?;
+        BatchHeader::parse(&bytes).map_err(|e| self.damage(position, &e.to_string()))
+    }
+
+    async fn check_crc(&mut self, position: u64, header: &BatchHeader) -> Result<(), ReadError> {
+        let mut crc = 0;
+        let end = position + header.size_bytes() as u64;
+        self.walk(position + CRC_BEGINS_AT, end, |part| {
+            crc = crc32c::crc32c_append(crc, &part)
+        })
+        .await?;
+        if crc == header.crc {
+            Ok(())
+        } else {
+            Err(self.damage(position, "the checksum does not match the batch"))
+        }
+    }
+
+    async fn records(&mut self, begin: u64, end: u64) -> Result<Records, ReadError> {
+        let mut slices = Vec::with_capacity(((end - begin) / PIECE_BYTES + 2) as usize);
+        self.walk(begin, end, |part| slices.push(RecordSlice::Disk(part)))
+            .await?;
+        Ok(Records {
+            slices,
+            len: (end - begin) as usize,
+        })
+    }
+
+    fn damage(&self, position: u64, what: &str) -> ReadError {
+        ReadError::Damaged(Damage {
+            path: self.path.clone(),
+            position,
+            offset: Some(self.read.from),
+            what: what.to_string(),
+        })
+    }
+}
+
+/// A batch's CRC covers it from its attributes on.
+const CRC_BEGINS_AT: u64 = 21;
+
+impl super::partition_log::PartitionState {
+    /// How much of a segment is in its file.
+    pub(in crate::log) fn readable_bytes(&self, segment: &super::Segment) -> u64 {
+        match self.writer.segment {
+            Some(open) if segment.base == open => self.writer.file_bytes,
+            Some(open) if segment.base < open => segment.bytes,
+            None if segment.base < self.writer.written.offset => segment.bytes,
+            _ => 0,
+        }
+    }
+}

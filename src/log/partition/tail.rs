@@ -1,0 +1,152 @@
+//! Hot path: produce, commit and fetch. The last batches of a partition, in memory.
+//!
+//! A batch is here from its append until it is in its segment, and longer while the shard's tail budget has room, so
+//! that consumers at the tail never touch the disk.
+
+use crate::base::ids::Offset;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// A whole batch in memory.
+#[derive(Clone, Debug)]
+pub(in crate::log) struct TailBatch {
+    /// Offset of its first record.
+    pub base: Offset,
+    /// Offset behind its last record.
+    pub end: Offset,
+    /// The segment it belongs to, by its base offset.
+    pub segment: Offset,
+    /// Where it begins in the segment's file.
+    pub position: u32,
+    /// Where it ends in the stream of all bytes appended since the log was opened.
+    pub stream_end: u64,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// A place between two batches: an offset, and how many bytes were appended before it since the log was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::log) struct TailMark {
+    /// Offset of the next record.
+    pub offset: Offset,
+    /// Bytes appended before it.
+    pub stream: u64,
+}
+
+/// The batches in memory, oldest first, without gaps, up to the log's end.
+#[derive(Debug)]
+pub(in crate::log) struct Tail {
+    batches: VecDeque<TailBatch>,
+    end: TailMark,
+}
+
+impl Tail {
+    /// An empty tail at the log's end.
+    pub fn new(end: Offset) -> Tail {
+        Tail {
+            batches: VecDeque::new(),
+            end: TailMark {
+                offset: end,
+                stream: 0,
+            },
+        }
+    }
+
+    /// Where the log ends.
+    pub fn end(&self) -> TailMark {
+        self.end
+    }
+
+    /// The first offset in memory, or the log's end.
+    pub fn first_offset(&self) -> Offset {
+        self.batches.front().map_or(self.end.offset, |b| b.base)
+    }
+
+    /// Adds a batch at the end.
+    pub fn push(&mut self, end: Offset, segment: Offset, position: u32, bytes: Bytes) {
+        let stream_end = self.end.stream + bytes.len() as u64;
+        self.batches.push_back(TailBatch {
+            base: self.end.offset,
+            end,
+            segment,
+            position,
+            stream_end,
+            bytes,
+        });
+        self.end = TailMark {
+            offset: end,
+            stream: stream_end,
+        };
+    }
+
+    /// The batches from the one with `offset` on.
+    pub fn from_offset(&self, offset: Offset) -> impl Iterator<Item = &TailBatch> {
+        let first = self.batches.partition_point(|b| b.end <= offset);
+        self.batches.range(first..)
+    }
+
+    /// Forgets batches that end at or before `mark`; gives the bytes freed.
+    pub fn evict_until(&mut self, mark: TailMark) -> usize {
+        let mut freed = 0;
+        while self.batches.front().is_some_and(|b| b.stream_end <= mark.stream) {
+            freed += self.batches.pop_front().expect("there is a front").bytes.len();
+        }
+        // A burst should not hold memory for ever.
+        if self.batches.capacity() > 64 && self.batches.len() < self.batches.capacity() / 4 {
+            self.batches.shrink_to(self.batches.len() * 2);
+        }
+        freed
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        self.batches.front().map_or(0, |b| {
+            (self.end.stream - (b.stream_end - b.bytes.len() as u64)) as usize
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_found_and_evicted_by_place() {
+        let mut tail = Tail::new(Offset(10));
+        for i in 0..5 {
+            tail.push(
+                Offset(10 + (i + 1) * 3),
+                Offset(0),
+                i as u32 * 100,
+                Bytes::from(vec![i as u8; 100]),
+            );
+        }
+        assert_eq!((tail.first_offset(), tail.bytes()), (Offset(10), 500));
+        assert_eq!(
+            tail.end(),
+            TailMark {
+                offset: Offset(25),
+                stream: 500
+            }
+        );
+        let bases = |offset| {
+            tail.from_offset(Offset(offset))
+                .map(|b| b.base.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bases(0), [10, 13, 16, 19, 22]);
+        assert_eq!(bases(15), [13, 16, 19, 22]);
+        assert_eq!(bases(16), [16, 19, 22]);
+        assert!(bases(25).is_empty());
+        assert_eq!(
+            tail.evict_until(TailMark {
+                offset: Offset(16),
+                stream: 200
+            }),
+            200
+        );
+        assert_eq!((tail.first_offset(), tail.bytes()), (Offset(16), 300));
+        assert_eq!(tail.evict_until(tail.end()), 300);
+        assert_eq!((tail.first_offset(), tail.bytes()), (Offset(25), 0));
+    }
+}

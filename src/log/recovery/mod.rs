@@ -1,0 +1,16 @@
+//! Takes up partitions again at start. Every byte found is hostile.
+//!
+//! For each partition its segments from the recovery point on, then the entries of all write-ahead logs, whoever wrote
+//! them. `FORMAT.md` has the rules. Called by `ShardLog::recover`; each shard recovers its own partitions and reads all
+//! write-ahead logs, with bounded memory. Promise: what is returned online has every acknowledged record, synced in
+//! segments; what has not is returned offline, named, its files as they were found.
+//!
+//! Start reading in `partition_recovery.rs`, then `wal_replay.rs`.
+
+mod partition_recovery;
+mod segment_scan;
+mod wal_chain;
+mod wal_replay;
+
+pub(super) use partition_recovery::{Recovering, recover_segments};
+pub(super) use wal_replay::WalReplay;

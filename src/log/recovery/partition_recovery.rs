@@ -1,0 +1,380 @@
+//! Takes up one partition from its directory: which segments it has, how far they can be trusted, its producers and epochs.
+
+use super::segment_scan::{Continuity, scan_segment};
+use crate::base::ids::Offset;
+use crate::log::data_dir::Checkpoint;
+use crate::log::epoch_cache::EpochCache;
+use crate::log::file_names::{
+    LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SegmentFile, doomed_dir,
+};
+use crate::log::partition::{
+    PartitionLog, PartitionParts, Positions, Segment, SegmentIndex, Tail, WriterState,
+};
+use crate::log::producer::{ProducerTable, decode_snapshot};
+use crate::log::segment::IndexBuild;
+use crate::log::shard_context::ShardContext;
+use crate::log::{Damage, FileError, PartitionOffline, PartitionSpec, partition_metadata};
+use crate::rt::{self, disk, disk::DirEntry};
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tracing::warn;
+
+/// Largest small file (snapshot, epochs) that is read.
+const MAX_SMALL_FILE_BYTES: u64 = 256 << 20;
+
+/// A partition whose segments were taken up; the write-ahead logs come next.
+#[derive(Debug)]
+pub(in crate::log) struct Recovering {
+    pub log: Rc<PartitionLog>,
+    /// Where the log's start is to be.
+    pub log_start: Offset,
+    /// What was found behind the last good batch.
+    pub cut: Option<Damage>,
+    /// Whether bytes stand there that must be cut off before anything is written.
+    pub excess: bool,
+}
+
+/// Reads a partition's directory. A partition that has none begins empty.
+pub(in crate::log) async fn recover_segments(
+    shard: &Rc<ShardContext>,
+    spec: &PartitionSpec,
+) -> Result<Recovering, PartitionOffline> {
+    let dir = shard.partition_dir(&spec.topic_name, spec.partition);
+    let data_dir = &shard.options.data_dir;
+    let entries = own_entries(shard, spec, &dir).await?;
+    let checkpoint = data_dir
+        .checkpoint(spec.id(), &spec.topic_name)
+        .unwrap_or_default();
+    let directory_durable = entries.iter().any(|e| e.name == PARTITION_METADATA);
+    remove_leftovers(&dir, &entries).await?;
+
+    let mut logs: Vec<(Offset, u64)> = Vec::new();
+    let mut snapshots: Vec<Offset> = Vec::new();
+    for entry in &entries {
+        match SegmentFile::parse(&entry.name) {
+            Some((SegmentFile::Log, base)) => logs.push((base, entry.len)),
+            Some((SegmentFile::ProducerSnapshot, base)) => snapshots.push(base),
+            _ => {}
+        }
+    }
+    logs.sort_unstable();
+    snapshots.sort_unstable();
+    let mut scan = Scan {
+        spec,
+        dir: &dir,
+        checkpoint,
+        epochs: read_epochs(&dir).await?,
+        epochs_dirty: false,
+        producers: ProducerTable::default(),
+        producers_from: Offset::ZERO,
+        segments: VecDeque::new(),
+        end: (0, logs.first().map_or(Offset::ZERO, |(base, _)| *base)),
+        cut: None,
+        excess: false,
+    };
+    scan.load_producers(&snapshots, logs.first().map(|(base, _)| *base))
+        .await;
+    scan.read_segments(&logs).await?;
+    if scan.end.1 < checkpoint.recovery_point {
+        // These were synced, and that was noted: they are damaged or gone, not torn off.
+        return Err(PartitionOffline::Damaged(scan.cut.unwrap_or_else(|| {
+            Damage {
+                path: logs
+                    .last()
+                    .map_or(dir.clone(), |(base, _)| SegmentFile::Log.path(&dir, *base)),
+                position: scan.end.0,
+                offset: Some(scan.end.1),
+                what: format!(
+                    "records up to offset {} were synced and are missing",
+                    checkpoint.recovery_point
+                ),
+            }
+        })));
+    }
+    let epochs_dirty = scan.epochs_dirty;
+    let Scan {
+        epochs,
+        producers,
+        mut segments,
+        end: (file_bytes, end),
+        cut,
+        excess,
+        ..
+    } = scan;
+    let writer = WriterState {
+        busy: false,
+        directory_durable,
+        segment: segments.back().map(|s| s.base),
+        file_bytes,
+        last_block: None,
+        written: Tail::new(end).end(),
+        synced: end,
+    };
+    let first = logs.first().map_or(Offset::ZERO, |(base, _)| *base);
+    if segments.is_empty() {
+        segments.push_back(Segment::new(Offset::ZERO, rt::wall_ms(), 0));
+    }
+    let log_start = checkpoint.log_start.max(first);
+    let mut epochs = epochs;
+    epochs.truncate_from(end);
+    let positions = Positions::recovered(log_start.min(end), end);
+    let parts = PartitionParts {
+        positions,
+        epochs,
+        producers,
+        segments,
+        writer,
+    };
+    let log = PartitionLog::new(spec, shard.clone(), parts);
+    log.state.borrow_mut().epochs_dirty = epochs_dirty;
+    Ok(Recovering {
+        log,
+        log_start,
+        cut,
+        excess,
+    })
+}
+
+/// The files of the partition's directory. One that belongs to another topic of the same name is moved out of the way.
+async fn own_entries(
+    shard: &ShardContext,
+    spec: &PartitionSpec,
+    dir: &Path,
+) -> Result<Vec<DirEntry>, PartitionOffline> {
+    let entries = match disk::read_dir(dir).await {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(FileError::new(dir, "list", &e).into()),
+    };
+    if !entries.iter().any(|e| e.name == PARTITION_METADATA) {
+        return Ok(entries);
+    }
+    let path = dir.join(PARTITION_METADATA);
+    let bytes = disk::read_file(&path, MAX_SMALL_FILE_BYTES).await;
+    let bytes = bytes.map_err(|e| FileError::new(&path, "read", &e))?;
+    let Ok(owner) = partition_metadata::parse(&bytes) else {
+        return Err(damaged(&path, 0, None, "it names no topic id"));
+    };
+    if owner == spec.topic_id {
+        return Ok(entries);
+    }
+    let data_dir = &shard.options.data_dir;
+    let mut id = spec.id();
+    id.topic = owner;
+    let stray = data_dir
+        .path()
+        .join(doomed_dir(&spec.topic_name, id, STRAY_SUFFIX));
+    warn!(dir = %dir.display(), stray = %stray.display(), %owner, "a directory of another topic with this name is moved away");
+    disk::rename(dir, &stray)
+        .await
+        .map_err(|e| FileError::new(dir, "rename", &e))?;
+    disk::sync_dir(data_dir.path())
+        .await
+        .map_err(|e| FileError::new(data_dir.path(), "sync", &e))?;
+    Ok(Vec::new())
+}
+
+/// Removes what an interrupted write of a whole file left.
+async fn remove_leftovers(dir: &Path, entries: &[DirEntry]) -> Result<(), PartitionOffline> {
+    for entry in entries {
+        if [".tmp", ".deleted", ".cleaned"]
+            .iter()
+            .any(|suffix| entry.name.ends_with(suffix))
+        {
+            let path = dir.join(&entry.name);
+            disk::remove_file(&path)
+                .await
+                .map_err(|e| FileError::new(&path, "remove", &e))?;
+        }
+    }
+    Ok(())
+}
+
+async fn read_epochs(dir: &Path) -> Result<EpochCache, PartitionOffline> {
+    let path = dir.join(LEADER_EPOCH_CHECKPOINT);
+    match disk::read_file(&path, MAX_SMALL_FILE_BYTES).await {
+        Ok(bytes) => EpochCache::parse(&bytes).map_err(|_| {
+            damaged(
+                &path,
+                0,
+                None,
+                "it is no list of leader epochs with rising offsets",
+            )
+        }),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(EpochCache::default()),
+        Err(e) => Err(FileError::new(&path, "read", &e).into()),
+    }
+}
+
+struct Scan<'a> {
+    spec: &'a PartitionSpec,
+    dir: &'a Path,
+    checkpoint: Checkpoint,
+    epochs: EpochCache,
+    epochs_dirty: bool,
+    producers: ProducerTable,
+    /// The producers are known up to here.
+    producers_from: Offset,
+    segments: VecDeque<Segment>,
+    /// Where the good batches end: byte in the last segment, offset.
+    end: (u64, Offset),
+    cut: Option<Damage>,
+    excess: bool,
+}
+
+impl Scan<'_> {
+    /// Loads the newest snapshot that is usable and not past what was synced.
+    async fn load_producers(&mut self, snapshots: &[Offset], first: Option<Offset>) {
+        self.producers_from = first.unwrap_or(Offset::ZERO);
+        for base in snapshots
+            .iter()
+            .rev()
+            .filter(|base| **base <= self.checkpoint.recovery_point)
+        {
+            let path = SegmentFile::ProducerSnapshot.path(self.dir, *base);
+            let Ok(bytes) = disk::read_file(&path, MAX_SMALL_FILE_BYTES).await else {
+                continue;
+            };
+            match decode_snapshot(&bytes) {
+                Ok(producers) => {
+                    self.producers = producers;
+                    self.producers_from = *base;
+                    return;
+                }
+                Err(e) => {
+                    warn!(path = %path.display(), what = e.what, "a producer snapshot is damaged: an older one is used, or the log")
+                }
+            }
+        }
+    }
+
+    async fn read_segments(&mut self, logs: &[(Offset, u64)]) -> Result<(), PartitionOffline> {
+        for (i, &(base, file_bytes)) in logs.iter().enumerate() {
+            let next_base = logs.get(i + 1).map(|(base, _)| *base);
+            let synced = next_base
+                .is_some_and(|next| next <= self.checkpoint.recovery_point && next <= self.producers_from);
+            let path = SegmentFile::Log.path(self.dir, base);
+            if file_bytes > u64::from(u32::MAX) {
+                return Err(damaged(&path, file_bytes, None, "a segment has at most 4 GiB"));
+            }
+            if synced {
+                // Closed, synced and noted: nothing of it is read, however much there is.
+                let mut segment = Segment::new(base, rt::wall_ms(), 0);
+                segment.bytes = file_bytes;
+                segment.index = SegmentIndex::OnDisk;
+                self.segments.push_back(segment);
+                self.end = (file_bytes, next_base.expect("it is closed"));
+                continue;
+            }
+            self.read_segment(base, file_bytes, &path, next_base).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_segment(
+        &mut self,
+        base: Offset,
+        file_bytes: u64,
+        path: &PathBuf,
+        next_base: Option<Offset>,
+    ) -> Result<(), PartitionOffline> {
+        let options = disk::OpenOptions {
+            read: true,
+            write: true,
+            ..disk::OpenOptions::default()
+        };
+        let file = disk::File::open(path, &options)
+            .await
+            .map_err(|e| FileError::new(path, "open", &e))?;
+        let synced_below = self.checkpoint.recovery_point;
+        // Compaction and imports leave gaps, below the recovery point.
+        let continuity = if base < synced_below {
+            Continuity::Gaps
+        } else {
+            Continuity::Strict
+        };
+        let mut segment = Segment::new(base, rt::wall_ms(), 0);
+        let mut index = IndexBuild::default();
+        let interval = self.spec.config.index_interval_bytes;
+        let (epochs, epochs_dirty) = (&mut self.epochs, &mut self.epochs_dirty);
+        let (producers, producers_from) = (&mut self.producers, self.producers_from);
+        let scanned = scan_segment(
+            &file,
+            path,
+            file_bytes,
+            (0, base),
+            continuity,
+            |header, position| {
+                let relative = (header.last_offset().0 - base.0).clamp(0, i64::from(i32::MAX)) as u32;
+                let bytes = header.size_bytes() as u64;
+                index.add(interval, position as u32, bytes, relative, header.max_timestamp);
+                segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
+                *epochs_dirty |= epochs.assign(header.partition_leader_epoch, header.base_offset);
+                if header.base_offset >= producers_from {
+                    producers.record(header, header.base_offset);
+                }
+            },
+        )
+        .await?;
+        // What was written but not synced may still be lost with the power, and is about to be called durable.
+        file.datasync()
+            .await
+            .map_err(|e| FileError::new(path, "sync", &e))?;
+        file.close()
+            .await
+            .map_err(|e| FileError::new(path, "close", &e))?;
+        if let Some(next) = next_base {
+            let whole = scanned.bad.is_none() && scanned.position == file_bytes;
+            if !whole || scanned.next_offset > next || (base >= synced_below && scanned.next_offset != next) {
+                let what = scanned
+                    .bad
+                    .unwrap_or_else(|| format!("the segment should reach offset {next}"));
+                return Err(damaged(path, scanned.position, Some(scanned.next_offset), &what));
+            }
+            segment.index = SegmentIndex::OnDisk;
+            self.rewrite_indexes(base, index).await?;
+            self.end = (file_bytes, next);
+        } else {
+            // Zeros behind the last batch do no harm: they are written over.
+            self.excess = scanned.bad.is_some();
+            self.cut = scanned.bad.map(|what| Damage {
+                path: path.clone(),
+                position: scanned.position,
+                offset: Some(scanned.next_offset),
+                what,
+            });
+            segment.index = SegmentIndex::Building(Box::new(index));
+            self.end = (scanned.position, scanned.next_offset);
+        }
+        segment.bytes = scanned.position;
+        self.segments.push_back(segment);
+        Ok(())
+    }
+
+    /// Writes the indexes of a closed segment anew, since all of it was read: those on disk may not be whole.
+    async fn rewrite_indexes(&self, base: Offset, mut index: IndexBuild) -> Result<(), PartitionOffline> {
+        use crate::log::segment::{OffsetIndex, TimeIndex};
+        index.close();
+        for (kind, bytes) in [
+            (SegmentFile::OffsetIndex, OffsetIndex::encode(index.offsets())),
+            (SegmentFile::TimeIndex, TimeIndex::encode(index.times())),
+        ] {
+            let path = kind.path(self.dir, base);
+            disk::write_file_atomic(&path, bytes)
+                .await
+                .map_err(|e| FileError::new(&path, "write", &e))?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn damaged(path: &Path, position: u64, offset: Option<Offset>, what: &str) -> PartitionOffline {
+    PartitionOffline::Damaged(Damage {
+        path: path.to_path_buf(),
+        position,
+        offset,
+        what: what.to_string(),
+    })
+}

@@ -1,0 +1,318 @@
+//! Puts back what the write-ahead logs have and the segments have not.
+
+use super::Recovering;
+use super::partition_recovery::damaged;
+use super::wal_chain::{ChainEntry, ChainEvent, WalChain};
+use crate::base::ids::{Offset, TopicPartition};
+use crate::log::file_names::{SegmentFile, WAL_DIR, WalFileId};
+use crate::log::partition::{PartitionLog, SyncMode};
+use crate::log::shard_context::ShardContext;
+use crate::log::{FileError, LogStopped, PartitionOffline};
+use crate::rt;
+use crate::wire::records::batches;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use tracing::{error, info, warn};
+
+/// How many partitions are brought to their segments at once.
+const FLUSH_AT_ONCE: usize = 64;
+
+/// What became of each partition.
+pub(in crate::log) type Recovered = Vec<(TopicPartition, Result<Rc<PartitionLog>, PartitionOffline>)>;
+
+/// A shard's partitions while write-ahead logs are replayed.
+pub(in crate::log) struct WalReplay {
+    shard: Rc<ShardContext>,
+    partitions: BTreeMap<TopicPartition, Replaying>,
+}
+
+struct Replaying {
+    state: Result<Recovering, PartitionOffline>,
+    /// The last frame with records of it, by run and shard.
+    last_frame: BTreeMap<(u64, u16), u64>,
+    replayed_batches: u64,
+}
+
+impl WalReplay {
+    pub fn new(
+        shard: Rc<ShardContext>,
+        partitions: Vec<(TopicPartition, Result<Recovering, PartitionOffline>)>,
+    ) -> WalReplay {
+        let partitions = partitions
+            .into_iter()
+            .map(|(id, state)| {
+                (
+                    id,
+                    Replaying {
+                        state,
+                        last_frame: BTreeMap::new(),
+                        replayed_batches: 0,
+                    },
+                )
+            })
+            .collect();
+        WalReplay { shard, partitions }
+    }
+
+    /// Reads every write-ahead log, then brings all partitions to their segments.
+    pub async fn run(mut self) -> Recovered {
+        let data_dir = self.shard.options.data_dir.clone();
+        let ids = data_dir.recovered_wals();
+        let mut lost = Vec::new();
+        for chain in ids.chunk_by(|a, b| (a.run, a.shard) == (b.run, b.shard)) {
+            if let Err(e) = self.read_chain(chain, &mut lost).await {
+                let path = data_dir.path().join(WAL_DIR);
+                let e = FileError::new(data_dir.wal_path(chain[0]), "read", &e);
+                error!(error = %e, path = %path.display(), "a write-ahead log can't be read");
+                self.fail_all(&PartitionOffline::File(e));
+            }
+        }
+        self.apply_lost(&lost);
+        self.finish().await
+    }
+
+    async fn read_chain(&mut self, ids: &[WalFileId], lost: &mut Vec<Lost>) -> std::io::Result<()> {
+        let data_dir = self.shard.options.data_dir.clone();
+        let mut chain = WalChain::open(&data_dir, ids).await?;
+        while let Some(event) = chain.next().await {
+            match event {
+                ChainEvent::Frame {
+                    number,
+                    path,
+                    position,
+                    entries,
+                } => {
+                    for entry in &entries {
+                        self.apply(chain.id(), number, &path, position, entry);
+                    }
+                    self.keep_memory_bounded().await;
+                }
+                ChainEvent::Lost {
+                    up_to,
+                    path,
+                    position,
+                    what,
+                } => {
+                    let what = format!("acknowledged records were written here and are damaged: {what}");
+                    error!(wal = %path.display(), position, what, "a write-ahead log is damaged");
+                    lost.push(Lost {
+                        chain: chain.id(),
+                        up_to,
+                        error: damaged(&path, position, None, &what),
+                    });
+                }
+            }
+            rt::yield_if_needed().await;
+        }
+        chain.close().await;
+        Ok(())
+    }
+
+    fn apply(&mut self, chain: (u64, u16), number: u64, path: &Path, position: u64, found: &ChainEntry) {
+        let Some(partition) = self.partitions.get_mut(&found.entry.partition) else {
+            return;
+        };
+        let Ok(recovering) = &partition.state else { return };
+        let log = recovering.log.clone();
+        partition.last_frame.insert(chain, number);
+        if found.whole {
+            match replay(&log, &found.bytes) {
+                Ok(batches) => partition.replayed_batches += batches,
+                Err(what) => {
+                    partition.state = Err(damaged(path, position, Some(log.log_end()), &what));
+                }
+            }
+        } else if log.log_end() < found.entry.end_offset() {
+            let what = format!(
+                "records with offsets {} to {} are damaged",
+                log.log_end(),
+                found.entry.end_offset().plus(-1)
+            );
+            partition.state = Err(damaged(path, position, Some(log.log_end()), &what));
+        }
+    }
+
+    /// Frames are gone without a trace of whose records they held. A partition is known to be whole if a later frame of
+    /// the same log goes on where it ends, or if another shard had it in that run; the others can't be trusted.
+    fn apply_lost(&mut self, lost: &[Lost]) {
+        for Lost { chain, up_to, error } in lost {
+            for partition in self.partitions.values_mut() {
+                let later = partition.last_frame.get(chain).is_some_and(|last| last >= up_to);
+                let elsewhere = partition
+                    .last_frame
+                    .keys()
+                    .any(|(run, shard)| *run == chain.0 && *shard != chain.1);
+                if !later && !elsewhere && partition.state.is_ok() {
+                    partition.state = Err(error.clone());
+                }
+            }
+        }
+    }
+
+    fn fail_all(&mut self, error: &PartitionOffline) {
+        for partition in self.partitions.values_mut().filter(|p| p.state.is_ok()) {
+            partition.state = Err(error.clone());
+        }
+    }
+
+    /// Brings tails to their segments when they take half of what the shard may keep.
+    async fn keep_memory_bounded(&mut self) {
+        if self.shard.tail_bytes() < self.shard.options.tail_bytes / 2 {
+            return;
+        }
+        self.flush(SyncMode::Later).await;
+        for partition in self.partitions.values() {
+            if let Ok(recovering) = &partition.state {
+                let mut state = recovering.log.state.borrow_mut();
+                let written = state.writer.written;
+                let freed = state.tail.evict_until(written);
+                self.shard.forget_tail(freed);
+            }
+        }
+    }
+
+    /// Writes all tails; a partition that fails is offline.
+    async fn flush(&mut self, mode: SyncMode) {
+        let mut waiting: Vec<_> = self
+            .partitions
+            .iter_mut()
+            .filter(|(_, p)| p.state.is_ok())
+            .collect();
+        for some in waiting.chunks_mut(FLUSH_AT_ONCE) {
+            let mut flushes = Vec::new();
+            for (_, partition) in some.iter_mut() {
+                let Ok(recovering) = &mut partition.state else {
+                    continue;
+                };
+                let (log, shard) = (recovering.log.clone(), self.shard.clone());
+                let excess = std::mem::take(&mut recovering.excess);
+                flushes.push(rt::spawn(async move {
+                    let _permit = shard.segment_writes.take(1).await;
+                    flush_one(&log, excess, mode).await
+                }));
+            }
+            for ((_, partition), flush) in some.iter_mut().zip(flushes) {
+                if let Err(e) = flush.await {
+                    partition.state = Err(e);
+                }
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Recovered {
+        for (id, partition) in &mut self.partitions {
+            let Ok(recovering) = &partition.state else {
+                continue;
+            };
+            let (log, cut) = (&recovering.log, &recovering.cut);
+            if let Some(cut) = cut {
+                warn!(partition = ?log, at = %cut, "the end of a segment was torn and is cut off");
+            }
+            if partition.replayed_batches > 0 {
+                let batches = partition.replayed_batches;
+                info!(partition = ?log, batches, "records were put back from the write-ahead log");
+            }
+            if recovering.log_start > log.log_end() {
+                let segment = log
+                    .state
+                    .borrow()
+                    .segments
+                    .back()
+                    .map_or(Offset::ZERO, |s| s.base);
+                let path = SegmentFile::Log.path(&log.dir, segment);
+                let what = format!("the log begins at {} and ends before", recovering.log_start);
+                partition.state = Err(damaged(&path, 0, Some(log.log_end()), &what));
+                error!(topic = %id.topic, partition = id.partition, what, "a partition is damaged");
+            }
+        }
+        self.flush(SyncMode::Now).await;
+        self.partitions
+            .into_iter()
+            .map(|(id, partition)| {
+                let online = partition.state.map(|recovering| {
+                    recovering.log.recovered(recovering.log_start);
+                    recovering.log.note_checkpoint();
+                    recovering.log
+                });
+                (id, online)
+            })
+            .collect()
+    }
+}
+
+struct Lost {
+    chain: (u64, u16),
+    up_to: u64,
+    error: PartitionOffline,
+}
+
+/// Appends the batches that are not there yet. The error says what does not fit.
+fn replay(log: &Rc<PartitionLog>, bytes: &[u8]) -> Result<u64, String> {
+    let mut replayed = 0;
+    for batch in batches(bytes) {
+        let batch = batch.expect("the entry was checked");
+        let header = batch.header();
+        let end = log.log_end();
+        if header.next_offset() <= end {
+            continue;
+        }
+        if header.base_offset != end {
+            return Err(format!(
+                "the write-ahead log goes on with offset {} where the segments end",
+                header.base_offset
+            ));
+        }
+        log.replay(batch.bytes(), header);
+        replayed += 1;
+    }
+    Ok(replayed)
+}
+
+async fn flush_one(log: &Rc<PartitionLog>, excess: bool, mode: SyncMode) -> Result<(), PartitionOffline> {
+    if excess {
+        cut_off(log).await?;
+    }
+    let unwritten = {
+        let state = log.state.borrow();
+        state.writer.written.stream < state.tail.end().stream
+    };
+    if !unwritten && mode == SyncMode::Later {
+        return Ok(());
+    }
+    let empty = log.state.borrow().writer.segment.is_none() && !unwritten;
+    if empty {
+        // A partition without records needs no directory yet.
+        return Ok(());
+    }
+    log.write_tail(mode).await.map_err(|stopped| match stopped {
+        LogStopped::PartitionFailed(e) | LogStopped::WalFailed(e) => PartitionOffline::File((*e).clone()),
+        LogStopped::Deleted | LogStopped::ShuttingDown => unreachable!("nobody else has it yet"),
+    })
+}
+
+/// Cuts off what stands behind the last good batch, durable, before anything is written there: else it could come back
+/// behind new records.
+async fn cut_off(log: &PartitionLog) -> Result<(), FileError> {
+    let (base, bytes) = {
+        let state = log.state.borrow();
+        (
+            state
+                .segments
+                .iter()
+                .rev()
+                .map(|s| s.base)
+                .find(|b| state.writer.segment == Some(*b)),
+            state.writer.file_bytes,
+        )
+    };
+    let Some(base) = base else { return Ok(()) };
+    let path = SegmentFile::Log.path(&log.dir, base);
+    let file = log.shard.files.get(log.id, base, &path).await?;
+    file.set_len(bytes)
+        .await
+        .map_err(|e| FileError::new(&path, "cut", &e))?;
+    file.datasync()
+        .await
+        .map_err(|e| FileError::new(&path, "sync", &e))
+}

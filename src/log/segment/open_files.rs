@@ -1,0 +1,163 @@
+//! The segment files that are open, bounded: the least recently used one is closed for another.
+
+use crate::base::ids::{Offset, TopicPartition};
+use crate::log::FileError;
+use crate::rt::{self, disk::File, disk::OpenOptions};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::Path;
+use std::rc::Rc;
+
+/// The open segment files of a shard.
+#[derive(Debug)]
+pub struct OpenFiles {
+    limit: usize,
+    clock: Cell<u64>,
+    files: RefCell<BTreeMap<(TopicPartition, Offset), (u64, SharedFile)>>,
+}
+
+/// An open file in use by any number of readers and one writer. Closed when the last of them lets go.
+#[derive(Clone, Debug)]
+pub struct SharedFile(Rc<Closing>);
+
+#[derive(Debug)]
+struct Closing(Option<File>);
+
+impl Deref for SharedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        self.0.0.as_ref().expect("a file is there until it is dropped")
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // The runtime closes a dropped file some time later; nothing waits for it.
+        drop(self.0.take());
+    }
+}
+
+impl OpenFiles {
+    /// Keeps up to `limit` files open, besides those in use.
+    pub fn new(limit: usize) -> OpenFiles {
+        OpenFiles {
+            limit: limit.max(1),
+            clock: Cell::new(0),
+            files: RefCell::default(),
+        }
+    }
+
+    /// The segment's file, opened if it is not, for reading and writing.
+    pub async fn get(
+        &self,
+        partition: TopicPartition,
+        base: Offset,
+        path: &Path,
+    ) -> Result<SharedFile, FileError> {
+        let options = OpenOptions {
+            read: true,
+            write: true,
+            ..OpenOptions::default()
+        };
+        self.open(partition, base, path, options).await
+    }
+
+    /// Makes the segment's file, empty if it is there. Its name is durable after the directory is synced.
+    pub async fn create(
+        &self,
+        partition: TopicPartition,
+        base: Offset,
+        path: &Path,
+    ) -> Result<SharedFile, FileError> {
+        self.forget(partition, base);
+        let options = OpenOptions {
+            read: true,
+            write: true,
+            create: true,
+            truncate: true,
+            ..OpenOptions::default()
+        };
+        self.open(partition, base, path, options).await
+    }
+
+    async fn open(
+        &self,
+        partition: TopicPartition,
+        base: Offset,
+        path: &Path,
+        options: OpenOptions,
+    ) -> Result<SharedFile, FileError> {
+        let now = self.clock.get() + 1;
+        self.clock.set(now);
+        if let Some((used, file)) = self.files.borrow_mut().get_mut(&(partition, base)) {
+            *used = now;
+            return Ok(file.clone());
+        }
+        let file = File::open(path, &options)
+            .await
+            .map_err(|e| FileError::new(path, "open", &e))?;
+        let mut files = self.files.borrow_mut();
+        // Somebody else may have opened it meanwhile: one handle is enough.
+        let (_, file) = files
+            .entry((partition, base))
+            .or_insert_with(|| (now, SharedFile(Rc::new(Closing(Some(file))))));
+        let file = file.clone();
+        while files.len() > self.limit {
+            // Rare, and short beside opening a file.
+            let oldest = files
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(key, _)| *key);
+            let Some((_, closing)) = oldest.and_then(|key| files.remove(&key)) else {
+                break;
+            };
+            close(closing);
+        }
+        Ok(file)
+    }
+
+    /// Closes the file of a segment that is gone.
+    pub fn forget(&self, partition: TopicPartition, base: Offset) {
+        if let Some((_, file)) = self.files.borrow_mut().remove(&(partition, base)) {
+            close(file);
+        }
+    }
+
+    /// Closes all files of a partition.
+    pub fn forget_partition(&self, partition: TopicPartition) {
+        let mut files = self.files.borrow_mut();
+        let keys: Vec<_> = files
+            .range((partition, Offset(i64::MIN))..=(partition, Offset(i64::MAX)))
+            .map(|(k, _)| *k)
+            .collect();
+        for key in keys {
+            if let Some((_, file)) = files.remove(&key) {
+                close(file);
+            }
+        }
+    }
+
+    /// Closes all files and waits for those nobody uses.
+    pub async fn close_all(&self) {
+        let files = std::mem::take(&mut *self.files.borrow_mut());
+        for (_, (_, file)) in files {
+            close_now(file).await;
+        }
+    }
+}
+
+/// Closes a file as soon as its users are done, without waiting.
+fn close(file: SharedFile) {
+    rt::spawn(close_now(file));
+}
+
+async fn close_now(file: SharedFile) {
+    if let Ok(mut closing) = Rc::try_unwrap(file.0)
+        && let Some(file) = closing.0.take()
+    {
+        // Nothing unsynced hangs on a handle: an error here loses nothing.
+        let _ = file.close().await;
+    }
+}

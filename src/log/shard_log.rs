@@ -1,0 +1,323 @@
+//! The log of one shard: its partitions, write-ahead log, committer and flusher.
+
+use super::committer::Committer;
+use super::data_dir::CheckpointFiles;
+use super::file_names::{DELETE_SUFFIX, SegmentFile, WAL_DIR, doomed_dir};
+use super::flusher::{Flusher, Partitions, WalKeeper};
+use super::partition::{PartitionLog, SyncMode};
+use super::producer::encode_snapshot;
+use super::recovery::{WalReplay, recover_segments};
+use super::shard_context::ShardContext;
+use super::wal::{WalRing, create_wal_file};
+use super::{FileError, LogError, LogStopped, PartitionOffline, PartitionSpec, ShardLogOptions};
+use crate::base::ids::TopicPartition;
+use crate::base::limits::DISK_BLOCK_BYTES;
+use crate::rt::{self, JoinHandle, disk};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use tracing::{error, warn};
+
+/// How many partitions are recovered at once.
+const RECOVER_AT_ONCE: usize = 32;
+/// Smallest write-ahead log file that works, in bytes: room for a few frames.
+const MIN_WAL_FILE_BYTES: u64 = 64 << 10;
+
+/// A shard's log. Made in three steps: `open`, `recover`, and, when every shard has recovered and the old write-ahead logs
+/// are gone, `start`.
+pub struct ShardLog {
+    shard: Rc<ShardContext>,
+    partitions: Partitions,
+    running: RefCell<Option<Running>>,
+    closing: Rc<Cell<bool>>,
+}
+
+struct Running {
+    ring: Rc<RefCell<WalRing>>,
+    committer: JoinHandle<()>,
+    flusher: JoinHandle<()>,
+}
+
+/// What became of each partition that was to be recovered.
+pub type RecoveredPartitions = Vec<(TopicPartition, Result<Rc<PartitionLog>, PartitionOffline>)>;
+
+impl ShardLog {
+    /// A shard's log with no partitions yet. Nothing is written.
+    pub async fn open(options: ShardLogOptions) -> Result<Rc<ShardLog>, LogError> {
+        assert!(
+            options.wal_file_bytes >= MIN_WAL_FILE_BYTES,
+            "a WAL file has room for frames"
+        );
+        assert!(
+            options.wal_file_bytes.is_multiple_of(DISK_BLOCK_BYTES as u64),
+            "a WAL file is whole blocks"
+        );
+        let path = options.data_dir.path();
+        disk::prime(path)
+            .await
+            .map_err(|e| FileError::new(path, "open", &e))?;
+        Ok(Rc::new(ShardLog {
+            shard: ShardContext::new(options),
+            partitions: Partitions::default(),
+            running: RefCell::new(None),
+            closing: Rc::default(),
+        }))
+    }
+
+    /// Takes up partitions: their segments, then what all write-ahead logs in the directory have for them. Ends with
+    /// everything synced in segments. A partition that can't be taken up is returned offline and left as it is; it never
+    /// stops the others.
+    pub async fn recover(&self, specs: Vec<PartitionSpec>) -> RecoveredPartitions {
+        assert!(self.running.borrow().is_none(), "recovery comes before the start");
+        let mut segments = Vec::with_capacity(specs.len());
+        for some in specs.chunks(RECOVER_AT_ONCE) {
+            let recovering: Vec<_> = some
+                .iter()
+                .map(|spec| {
+                    let (shard, spec) = (self.shard.clone(), spec.clone());
+                    rt::spawn(async move { (spec.id(), recover_segments(&shard, &spec).await) })
+                })
+                .collect();
+            for partition in recovering {
+                segments.push(partition.await);
+            }
+        }
+        let recovered = WalReplay::new(self.shard.clone(), segments).run().await;
+        for (id, state) in &recovered {
+            match state {
+                Ok(log) => {
+                    self.partitions.borrow_mut().insert(*id, log.clone());
+                }
+                Err(e) => {
+                    error!(topic = %id.topic, partition = id.partition, error = %e, "a partition is offline");
+                }
+            }
+        }
+        if let Err(e) = self
+            .shard
+            .options
+            .data_dir
+            .write_checkpoints(CheckpointFiles::Own)
+            .await
+        {
+            warn!(error = %e, "the checkpoint file can't be written: a restart will take longer");
+        }
+        recovered
+    }
+
+    /// Opens this shard's own write-ahead log and begins to commit. Only after every shard has recovered and
+    /// [`super::DataDir::remove_recovered_wals`] is done.
+    pub async fn start(&self) -> Result<(), LogError> {
+        assert!(self.running.borrow().is_none(), "a shard starts once");
+        let options = &self.shard.options;
+        let mut ring = WalRing::new(options.data_dir.run(), options.shard.0, options.wal_file_bytes);
+        ring.add(create_wal_file(&options.data_dir, ring.next_id(), options.wal_file_bytes).await?);
+        let ring = Rc::new(RefCell::new(ring));
+        let keeper = WalKeeper::new(self.shard.clone(), ring.clone(), self.partitions.clone());
+        let committer = Committer::new(self.shard.clone(), ring.clone(), keeper, self.closing.clone());
+        let flusher = Flusher::new(self.shard.clone(), self.closing.clone());
+        *self.running.borrow_mut() = Some(Running {
+            ring,
+            committer: rt::spawn(committer.run()),
+            flusher: rt::spawn(flusher.run()),
+        });
+        Ok(())
+    }
+
+    /// Makes a new partition, empty. Its directory is made durable before the first record leaves the write-ahead log;
+    /// until then the metadata that names it is what makes it exist.
+    pub async fn create_partition(&self, spec: PartitionSpec) -> Result<Rc<PartitionLog>, LogError> {
+        if let Some(stopped) = self.shard.stopped() {
+            return Err(LogError::Stopped(stopped));
+        }
+        let id = spec.id();
+        if self.partitions.borrow().contains_key(&id) {
+            return Err(LogError::Exists(id));
+        }
+        let dir = self.shard.partition_dir(&spec.topic_name, spec.partition);
+        let recovered = recover_segments(&self.shard, &spec).await;
+        let recovering = recovered.map_err(|e| match e {
+            PartitionOffline::File(e) => LogError::File(e),
+            PartitionOffline::Damaged(d) => LogError::Damaged(d),
+        })?;
+        disk::create_dir_all(&dir)
+            .await
+            .map_err(|e| FileError::new(&dir, "create", &e))?;
+        let log = recovering.log;
+        log.recovered(recovering.log_start);
+        // Another call may have made it meanwhile.
+        if self.partitions.borrow().contains_key(&id) {
+            return Err(LogError::Exists(id));
+        }
+        self.partitions.borrow_mut().insert(id, log.clone());
+        Ok(log)
+    }
+
+    /// A partition that is online.
+    pub fn partition(&self, id: TopicPartition) -> Option<Rc<PartitionLog>> {
+        self.partitions.borrow().get(&id).cloned()
+    }
+
+    /// Deletes a partition: it stops at once, its directory gets another name, durable, and is removed in the background.
+    /// Fine if it is not there.
+    pub async fn delete_partition(&self, id: TopicPartition) -> Result<(), LogError> {
+        let Some(log) = self.partitions.borrow_mut().remove(&id) else {
+            return Ok(());
+        };
+        log.stop(LogStopped::Deleted);
+        let _turn = log.writer_turn().await;
+        let tail = log.state.borrow_mut().forget_tail();
+        self.shard.forget_tail(tail);
+        if let Some(running) = &*self.running.borrow() {
+            running.ring.borrow_mut().forget(id);
+        }
+        self.shard.files.forget_partition(id);
+        self.shard.read_cache.forget_partition(id);
+        let data_dir = self.shard.options.data_dir.clone();
+        data_dir.forget(id);
+        let doomed = data_dir
+            .path()
+            .join(doomed_dir(&log.topic_name, id, DELETE_SUFFIX));
+        match disk::rename(&log.dir, &doomed).await {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(FileError::new(&log.dir, "rename", &e).into()),
+        }
+        disk::sync_dir(data_dir.path())
+            .await
+            .map_err(|e| FileError::new(data_dir.path(), "sync", &e))?;
+        rt::spawn(async move {
+            if let Err(e) = disk::remove_dir_all(&doomed).await {
+                warn!(dir = %doomed.display(), error = %e, "a deleted partition's files stay until the next start");
+            }
+        });
+        Ok(())
+    }
+
+    /// Why the shard acknowledges nothing any more, if so.
+    pub fn stopped(&self) -> Option<LogStopped> {
+        self.shard.stopped()
+    }
+
+    /// Bytes appended and not durable yet. Appends are refused above `uncommitted_bytes` of the options.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.shard.uncommitted_bytes()
+    }
+
+    /// Waits until appends are no longer refused because too much waits for the disk.
+    pub async fn wait_for_room(&self) {
+        loop {
+            let room = self.shard.room_event.wait();
+            if self.shard.has_room() || self.shard.stopped().is_some() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Commits what is queued, brings everything to segments, writes snapshots and checkpoints, and removes the
+    /// write-ahead logs, which are not needed then. No append may come after. The driver notes the orderly end with
+    /// [`super::DataDir::mark_clean_shutdown`] when all shards are done.
+    pub async fn shutdown(&self) -> Result<(), LogError> {
+        self.closing.set(true);
+        let running = self.running.borrow_mut().take();
+        self.shard.commit_event.notify_all();
+        self.shard.flush_event.notify_all();
+        let mut ring = None;
+        if let Some(running) = running {
+            running.committer.await;
+            running.flusher.await;
+            ring = Some(running.ring);
+        }
+        let stopped = self.shard.stopped();
+        self.shard.stop(LogStopped::ShuttingDown);
+        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        let mut whole = stopped.is_none();
+        for some in partitions.chunks(RECOVER_AT_ONCE) {
+            let closing: Vec<_> = some
+                .iter()
+                .map(|log| rt::spawn(close_partition(log.clone())))
+                .collect();
+            for closed in closing {
+                whole &= closed.await;
+            }
+        }
+        let data_dir = &self.shard.options.data_dir;
+        data_dir.write_checkpoints(CheckpointFiles::All).await?;
+        self.shard.files.close_all().await;
+        if let Some(ring) = ring {
+            let files = ring.borrow_mut().take_files();
+            self.close_wal(files, whole).await?;
+        }
+        match stopped {
+            Some(stopped) => Err(LogError::Stopped(stopped)),
+            None => Ok(()),
+        }
+    }
+
+    async fn close_wal(
+        &self,
+        files: Vec<(super::file_names::WalFileId, Rc<disk::File>)>,
+        remove: bool,
+    ) -> Result<(), LogError> {
+        let data_dir = &self.shard.options.data_dir;
+        for (id, file) in files {
+            if let Ok(file) = Rc::try_unwrap(file) {
+                // Every write was synced when it was ready.
+                let _ = file.close().await;
+            }
+            if remove {
+                let path = data_dir.wal_path(id);
+                disk::remove_file(&path)
+                    .await
+                    .map_err(|e| FileError::new(&path, "remove", &e))?;
+            }
+        }
+        let wal_dir = data_dir.path().join(WAL_DIR);
+        disk::sync_dir(&wal_dir)
+            .await
+            .map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        Ok(())
+    }
+}
+
+/// Brings a partition's files into the state Kafka leaves them in. False if something of it is only in the WAL.
+async fn close_partition(log: Rc<PartitionLog>) -> bool {
+    let _permit = log.shard.segment_writes.take(1).await;
+    // An error has stopped the partition and was logged there.
+    if log.write_tail(SyncMode::Now).await.is_err() {
+        return false;
+    }
+    let _turn = log.writer_turn().await;
+    let closed = close_files(&log).await;
+    if let Err(e) = &closed {
+        // The records are synced; the next start rebuilds these files.
+        warn!(partition = ?log, error = %e, "a partition's files could not be closed in order");
+    }
+    true
+}
+
+async fn close_files(log: &Rc<PartitionLog>) -> Result<(), FileError> {
+    let (segment, bytes, producers, end) = {
+        let state = log.state.borrow();
+        (
+            state.writer.segment,
+            state.writer.file_bytes,
+            encode_snapshot(&state.producers),
+            state.positions.log_end,
+        )
+    };
+    let Some(base) = segment else { return Ok(()) };
+    let path = SegmentFile::Log.path(&log.dir, base);
+    let file = log.shard.files.get(log.id, base, &path).await?;
+    file.set_len(bytes)
+        .await
+        .map_err(|e| FileError::new(&path, "cut", &e))?;
+    file.datasync()
+        .await
+        .map_err(|e| FileError::new(&path, "sync", &e))?;
+    log.write_indexes(base).await?;
+    let path = SegmentFile::ProducerSnapshot.path(&log.dir, end);
+    disk::write_file_atomic(&path, producers)
+        .await
+        .map_err(|e| FileError::new(&path, "write", &e))
+}
