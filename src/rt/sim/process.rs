@@ -4,6 +4,7 @@ use super::disk::Disk;
 use super::world::{World, world};
 use crate::rt::sync::Event;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -41,7 +42,8 @@ struct Process {
 pub(super) struct Processes {
     list: RefCell<Vec<Process>>,
     current: Cell<ProcessId>,
-    condemned: RefCell<Vec<(ProcessId, Death)>>,
+    /// In the order of the verdicts: the first one counts.
+    condemned: RefCell<VecDeque<(ProcessId, Death)>>,
 }
 
 impl Default for Processes {
@@ -75,7 +77,7 @@ impl Processes {
     }
 
     fn condemn(&self, process: ProcessId, death: Death) {
-        self.condemned.borrow_mut().push((process, death));
+        self.condemned.borrow_mut().push_back((process, death));
     }
 
     pub(super) fn has_condemned(&self) -> bool {
@@ -85,7 +87,7 @@ impl Processes {
     /// Lets those die who have to.
     pub(super) fn execute_condemned(&self, world: &World) {
         loop {
-            let Some((process, death)) = self.condemned.borrow_mut().pop() else {
+            let Some((process, death)) = self.condemned.borrow_mut().pop_front() else {
                 return;
             };
             if !self.is_alive(process) {

@@ -63,7 +63,8 @@ impl File {
         let disk = current_disk(&world());
         let (path, options): (Rc<Path>, _) = (path.into(), *options);
         let changes = options.create || options.create_new || options.truncate;
-        if !(options.read || options.write) || (changes && !options.write) {
+        let is_meaningful = options.write || (options.read && !changes);
+        if !is_meaningful {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let kind = if changes { Kind::Metadata } else { Kind::Read };
