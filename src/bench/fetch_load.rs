@@ -238,3 +238,101 @@ impl PartitionPart {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::wire::frame::response_frame;
+    use crate::wire::messages::FetchResponse;
+    use crate::wire::messages::fetch::{FetchableTopicResponse, PartitionData};
+
+    const BATCH: BatchSize = BatchSize {
+        records: 10,
+        bytes: 1000,
+    };
+
+    /// Records as far as the load looks at them: the base offset and length of a batch.
+    fn records(base_offset: i64, bytes: usize) -> Bytes {
+        let mut records = vec![0; bytes];
+        records[..8].copy_from_slice(&base_offset.to_be_bytes());
+        records[8..12].copy_from_slice(&(BATCH.bytes as i32 - 12).to_be_bytes());
+        Bytes::from(records)
+    }
+
+    fn answer(partitions: Vec<PartitionData>) -> Vec<u8> {
+        let topic = FetchableTopicResponse {
+            topic: "topic".to_string(),
+            partitions,
+            ..FetchableTopicResponse::default()
+        };
+        let response = FetchResponse {
+            responses: vec![topic],
+            ..FetchResponse::default()
+        };
+        response_frame(&response, 12, 1).expect("a response of version 12")[4..].to_vec()
+    }
+
+    fn load(cursors: &[(i32, i64)]) -> FetchLoad<impl Fn(&[PartitionCursor]) -> Rc<[u8]>> {
+        let cursor = |(partition, next): &(i32, i64)| PartitionCursor {
+            partition: *partition,
+            next: *next,
+            end: 100,
+        };
+        let lane = Lane::new(0, cursors.iter().map(cursor).collect());
+        FetchLoad::new(vec![lane], BATCH, |_| Rc::from([0u8]), Meter::new(None))
+    }
+
+    /// Shows an answer as if `step` bytes came at a time.
+    fn read_all(load: &mut impl Load, answer: &[u8], step: usize) -> anyhow::Result<()> {
+        let (mut at, mut end) = (0, 0);
+        while at < answer.len() {
+            end = (end + step).clamp(at, answer.len());
+            match load.read(0, 0, &answer[at..end], answer.len() - at)? {
+                Progress::More => ensure!(end < answer.len(), "more than there is"),
+                Progress::Taken { read, skip } => at += read + skip,
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn answers_are_understood_in_pieces_of_any_size() {
+        let partition = |partition_index, records| PartitionData {
+            partition_index,
+            records: Some(records),
+            ..PartitionData::default()
+        };
+        let answer = answer(vec![
+            partition(3, records(20, 2000)),
+            partition(5, Bytes::new()),
+            // The last batch of the next one is cut off, which Kafka does.
+            partition(4, records(0, 3999)),
+        ]);
+        for step in [1, 7, 64, 10_000] {
+            let mut load = load(&[(3, 20), (4, 0), (5, 70)]);
+            assert!(load.next(0).is_some());
+            read_all(&mut load, &answer, step).expect("a good answer");
+            let next: Vec<i64> = load.lanes[0].cursors.iter().map(|cursor| cursor.next).collect();
+            assert_eq!(next, [40, 30, 70]);
+            assert_eq!((load.lanes[0].read_records, load.lanes[0].read_bytes), (50, 5000));
+        }
+    }
+
+    #[test]
+    fn errors_and_other_batches_are_noticed() {
+        let mut data = PartitionData {
+            partition_index: 3,
+            records: Some(records(30, 1000)),
+            ..Default::default()
+        };
+        let mut wrong_offset = load(&[(3, 20)]);
+        assert!(wrong_offset.next(0).is_some());
+        assert!(read_all(&mut wrong_offset, &answer(vec![data.clone()]), 50).is_err());
+        data.error_code = 1;
+        let mut failed = load(&[(3, 30)]);
+        assert!(failed.next(0).is_some());
+        assert!(read_all(&mut failed, &answer(vec![data]), 50).is_err());
+    }
+}

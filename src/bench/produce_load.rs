@@ -155,3 +155,72 @@ fn acknowledged(bytes: &[u8]) -> Option<Result<usize, (i32, i16)>> {
     }
     Some(Ok(count))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::response_frame;
+    use crate::wire::messages::ProduceResponse;
+    use crate::wire::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
+
+    fn answer(errors: &[i16], version: i16) -> Vec<u8> {
+        let partition = |(index, error_code): (i32, &i16)| PartitionProduceResponse {
+            index,
+            error_code: *error_code,
+            base_offset: 1_000_000,
+            ..PartitionProduceResponse::default()
+        };
+        let topic = TopicProduceResponse {
+            name: "topic".to_string(),
+            partition_responses: (0..).zip(errors).map(partition).collect(),
+            ..TopicProduceResponse::default()
+        };
+        let response = ProduceResponse {
+            responses: vec![topic],
+            ..ProduceResponse::default()
+        };
+        let frame = response_frame(&response, version, 1).expect("a response of this version");
+        frame[4..].to_vec()
+    }
+
+    #[test]
+    fn answers_of_all_versions_are_understood() {
+        for version in crate::bench::frame::PRODUCE_VERSIONS {
+            let good = answer(&[0, 0, 0], version);
+            assert_eq!(acknowledged(&good), Some(Ok(3)));
+            assert_eq!(acknowledged(&answer(&[0, 6, 0], version)), Some(Err((1, 6))));
+            for end in 0..good.len() - 8 {
+                assert_eq!(acknowledged(&good[..end]), None);
+            }
+        }
+    }
+
+    #[test]
+    fn frames_are_sent_in_turns_as_long_as_there_are_requests_left() {
+        let frame = |partition| ProduceFrame {
+            frame: Rc::from([0u8]),
+            partitions: vec![partition],
+        };
+        let batch = BatchSize {
+            records: 10,
+            bytes: 100,
+        };
+        let by_connection = vec![vec![0, 1], vec![0, 1]];
+        let mut load = ProduceLoad::new(
+            vec![frame(0), frame(1)],
+            batch,
+            by_connection,
+            2,
+            Meter::new(None),
+        );
+        assert!(load.next(0).is_none(), "nothing is asked for yet");
+        load.set_requests_left(4);
+        let mut tag = |connection| load.next(connection).map(|request| request.tag);
+        assert_eq!([tag(0), tag(0), tag(0)], [Some(0), Some(1), Some(0)]);
+        assert_eq!(
+            [tag(1), tag(1)],
+            [Some(1), None],
+            "the other one starts further on"
+        );
+    }
+}
