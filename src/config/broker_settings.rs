@@ -60,10 +60,16 @@ settings! {
         /// Memory per shard, in bytes, for the newest records of all partitions, those not yet in their segments and
         /// those kept for consumers that read along.
         tail_memory_bytes: usize = "tail_memory_bytes", Long,
-            default Some("134217728"), allowed Allowed::AtLeast(16_777_216), Restart;
-        /// Size in bytes of one write-ahead log file. Each shard uses several in turn.
+            default Some("268435456"), allowed Allowed::AtLeast(16_777_216), Restart;
+        /// Memory per shard, in bytes, for records read back from disk.
+        read_cache_memory_bytes: usize = "read_cache_memory_bytes", Long,
+            default Some("67108864"), allowed Allowed::AtLeast(0), Restart;
+        /// Size in bytes of one write-ahead log file.
         wal_file_bytes: u64 = "wal_file_bytes", Long,
             default Some("67108864"), allowed Allowed::Between(8_388_608, 1_073_741_824), Restart;
+        /// Write-ahead log files that each shard uses in turn.
+        wal_files: u16 = "wal_files", Int,
+            default Some("4"), allowed Allowed::Between(2, 64), Restart;
         /// Rack of this server, told to clients so that they can read from near. Without it the server's own name.
         broker_rack: Option<String> = "broker.rack", String,
             default None, allowed Allowed::Any, Restart;
@@ -162,6 +168,9 @@ settings! {
         /// Default of the topic config `min.compaction.lag.ms`.
         log_cleaner_min_compaction_lag_ms: i64 = "log.cleaner.min.compaction.lag.ms", Long,
             default Some("0"), allowed Allowed::AtLeast(0), Dynamic;
+        /// Milliseconds between two writes of the checkpoint files, which shorten the recovery after a crash.
+        log_flush_offset_checkpoint_interval_ms: u64 = "log.flush.offset.checkpoint.interval.ms", Int,
+            default Some("60000"), allowed Allowed::AtLeast(1), Restart;
         /// Default of the topic config `flush.messages`.
         log_flush_interval_messages: i64 = "log.flush.interval.messages", Long,
             default Some("9223372036854775807"), allowed Allowed::AtLeast(1), Dynamic;

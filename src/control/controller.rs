@@ -1,0 +1,142 @@
+//! Carries out changes of the cluster: plan, write, then publish.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::base::ids::{ShardId, TopicId};
+use crate::metadata::{
+    self, ClusterImage, Command, CommandError, CommandErrorKind, MetadataLog, Outcome, Plan, Record, Versions,
+};
+use crate::rt;
+
+/// A change a shard has asked for.
+pub(super) struct Change {
+    pub(super) shard: ShardId,
+    pub(super) id: u64,
+    pub(super) command: Command,
+}
+
+/// An answer, and the version of the image that every shard must serve by before it is sent.
+pub(super) struct Answer {
+    pub(super) shard: ShardId,
+    pub(super) id: u64,
+    pub(super) answer: Result<Outcome, CommandError>,
+    version: u64,
+}
+
+/// The cluster's one writer.
+pub(super) struct Controller {
+    image: Arc<ClusterImage>,
+    log: MetadataLog,
+    waiting: VecDeque<Answer>,
+}
+
+impl Controller {
+    pub(super) fn new(log: MetadataLog, image: ClusterImage) -> Controller {
+        Controller {
+            image: Arc::new(image),
+            log,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The newest image whose records are durable.
+    pub(super) fn image(&self) -> &Arc<ClusterImage> {
+        &self.image
+    }
+
+    /// Carries out changes in order and makes them durable with one write. Says whether there is a new image. The
+    /// answers come from [`Controller::answers_up_to`].
+    pub(super) fn carry_out(&mut self, changes: Vec<Change>) -> bool {
+        let before = self.image.version();
+        let mut image = ClusterImage::clone(&self.image);
+        let mut records = Vec::new();
+        let mut answers = Vec::with_capacity(changes.len());
+        for Change { shard, id, command } in changes {
+            let answer = match metadata::plan(&image, command, &mut random_topic_id) {
+                Ok(plan) => {
+                    let Plan {
+                        records: more,
+                        image: next,
+                        outcome,
+                    } = plan;
+                    records.extend(more);
+                    image = next;
+                    Ok(outcome)
+                }
+                Err(refused) => Err(refused),
+            };
+            // What found nothing to do has seen the changes before it, and so must whoever gets its answer.
+            let version = image.version();
+            answers.push(Answer {
+                shard,
+                id,
+                answer,
+                version,
+            });
+        }
+        if records.is_empty() {
+            self.waiting.extend(answers);
+            return false;
+        }
+        let versions = Versions {
+            before,
+            after: image.version(),
+        };
+        if !self.write(versions, &records) {
+            // All were planned on one another: none of them has happened.
+            self.waiting.extend(answers.into_iter().map(|answer| Answer {
+                answer: Err(storage_error()),
+                version: before,
+                ..answer
+            }));
+            return false;
+        }
+        self.waiting.extend(answers);
+        self.image = Arc::new(image);
+        self.snapshot_if_due();
+        true
+    }
+
+    /// Takes out the answers that may be sent when every shard serves by this version.
+    pub(super) fn answers_up_to(&mut self, version: u64) -> Vec<Answer> {
+        // Answers wait in the order of their versions.
+        let ready = self
+            .waiting
+            .iter()
+            .take_while(|answer| answer.version <= version)
+            .count();
+        self.waiting.drain(..ready).collect()
+    }
+
+    fn write(&mut self, versions: Versions, records: &[Record]) -> bool {
+        match self.log.append(versions, records) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the cluster can't be changed until the server is started again");
+                false
+            }
+        }
+    }
+
+    fn snapshot_if_due(&mut self) {
+        if self.log.snapshot_is_due()
+            && let Err(error) = self.log.take_snapshot(&self.image)
+        {
+            tracing::error!(%error, "no snapshot of the metadata; the log grows on");
+        }
+    }
+}
+
+fn random_topic_id() -> TopicId {
+    let mut bytes = [0; 16];
+    rt::random_bytes(&mut bytes);
+    TopicId::from_random(bytes)
+}
+
+fn storage_error() -> CommandError {
+    CommandError::new(
+        CommandErrorKind::Storage,
+        "the metadata log of this server can't be written; its log says why",
+    )
+}

@@ -1,0 +1,37 @@
+//! What the control thread needs of the shards without knowing what they are made of.
+
+use std::sync::Arc;
+
+use crate::base::ids::ShardId;
+use crate::metadata::ClusterImage;
+use crate::rt::{RuntimeUnavailable, ShardThread, mailbox};
+use crate::shard::message::{ControlPort, ToShard};
+
+/// What a shard is started with.
+pub struct LaneStart {
+    /// The shard's number.
+    pub id: ShardId,
+    /// The cluster as it was loaded.
+    pub image: Arc<ClusterImage>,
+    /// Messages from the control thread.
+    pub inbox: mailbox::Receiver<ToShard>,
+    /// The way to the control thread.
+    pub control: ControlPort,
+}
+
+/// The shards of a server, and the steps of its life between theirs. All of it is called on the control thread, in the
+/// order of declaration.
+pub trait Lanes {
+    /// Starts a shard's thread. It must say `Recovered`, `Serving` and `Stopped`, or `Failed` at any point, and nothing
+    /// after `Stopped` or `Failed`.
+    fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable>;
+
+    /// Every shard has recovered: what was in old write-ahead logs is in segments.
+    fn all_recovered(&mut self) -> Result<(), String>;
+
+    /// Every shard serves.
+    fn all_serving(&mut self, image: &ClusterImage);
+
+    /// Every shard has stopped in order.
+    fn all_stopped(&mut self) -> Result<(), String>;
+}
