@@ -182,6 +182,22 @@ impl ClusterClient {
         }
     }
 
+    /// After a change: waits until the node we ask knows of it, so that the next command does, too. A broker may answer
+    /// before all of its nodes have heard. Gives up quietly: the change is made all the same.
+    pub fn wait_until_seen(
+        &mut self,
+        topics: &[&str],
+        seen: impl Fn(&Cluster) -> bool,
+    ) -> Result<(), ClientError> {
+        let mut deadline = Deadline::after(MADE_WITHIN.min(self.options.timeout));
+        loop {
+            self.refresh(topics, AutoCreate::Denied)?;
+            if seen(&self.cluster) || !deadline.pause() {
+                return Ok(());
+            }
+        }
+    }
+
     fn check_topics(&self, topics: &[&str]) -> Result<(), ClientError> {
         for name in topics {
             let Some(topic) = self.cluster.topics.get(*name) else {

@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::setting::{Setting, TOPIC_RESOURCE, parse_setting};
-use crate::cli::client::{ClientError, ClusterClient};
+use crate::cli::client::{ClientError, Cluster, ClusterClient};
 use crate::cli::connect_args::ConnectArgs;
 use crate::cli::output::print_line;
 use crate::wire::messages::create_partitions::{
@@ -119,6 +119,16 @@ fn create_partitions(client: &mut ClusterClient, args: &AlterArgs, count: i32) -
     for result in response.results {
         let what = format!("topic {}", result.name);
         ClientError::check_with(what, result.error_code, result.error_message.as_deref())?;
+    }
+    if !args.dry_run {
+        let topic = args.topic.as_str();
+        let enough = |cluster: &Cluster| {
+            cluster
+                .topics
+                .get(topic)
+                .is_some_and(|topic| topic.partitions.len() >= count as usize)
+        };
+        client.wait_until_seen(&[topic], enough)?;
     }
     Ok(())
 }

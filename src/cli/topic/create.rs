@@ -86,6 +86,20 @@ pub fn run(args: &CreateArgs) -> anyhow::Result<()> {
             Err(error) => outcome = outcome.and(Err(error)),
         }
     }
+    if !args.dry_run {
+        let names: Vec<&str> = created.iter().map(|(topic, _)| topic.name.as_str()).collect();
+        client.wait_until_seen(&names, |cluster| {
+            names.iter().all(|name| {
+                cluster.topics.get(*name).is_some_and(|topic| {
+                    !topic.error.is_error()
+                        && topic
+                            .partitions
+                            .iter()
+                            .all(|partition| partition.leader.is_some())
+                })
+            })
+        })?;
+    }
     report(args, &created)?;
     Ok(outcome?)
 }

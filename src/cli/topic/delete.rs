@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::client::ClientError;
+use crate::cli::client::{ClientError, Cluster};
 use crate::cli::connect_args::ConnectArgs;
 use crate::cli::output::print_line;
 use crate::wire::errors::ErrorCode;
@@ -52,6 +52,7 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<()> {
     let codes = |response: &DeleteTopicsResponse| response.responses.iter().map(|r| r.error_code).collect();
     let response = client.call_controller(&request, codes)?;
     let mut outcome = Ok(());
+    let mut deleted = Vec::new();
     for topic in response.responses {
         let name = topic.name.unwrap_or_default();
         let missing = topic.error_code == ErrorCode::UnknownTopicOrPartition.code();
@@ -64,9 +65,20 @@ pub fn run(args: &DeleteArgs) -> anyhow::Result<()> {
             topic.error_code,
             topic.error_message.as_deref(),
         ) {
-            Ok(()) => print_line(&format!("deleted topic {name}"))?,
+            Ok(()) => deleted.push(name),
             Err(error) => outcome = outcome.and(Err(error)),
         }
+    }
+    let names: Vec<&str> = deleted.iter().map(String::as_str).collect();
+    let is_gone = |cluster: &Cluster, name: &str| {
+        cluster
+            .topics
+            .get(name)
+            .is_none_or(|topic| topic.error == ErrorCode::UnknownTopicOrPartition)
+    };
+    client.wait_until_seen(&names, |cluster| names.iter().all(|name| is_gone(cluster, name)))?;
+    for name in &names {
+        print_line(&format!("deleted topic {name}"))?;
     }
     Ok(outcome?)
 }
