@@ -178,8 +178,8 @@ def _read(process: Process, states: dict[str, dict], log: str, problem: str, sec
     for name, shown in zip(process.names, process.results_named):
         state = states.get(name, {}).get("state")
         if state == "PASSED" and process.subtest and not re.search(rf"\[ {process.subtest}:.*PASS \(", log):
-            skipped = re.search(rf"\[ {process.subtest}:.*", log)
-            results.append(Result(shown, SKIPPED if skipped else FAILED, seconds, _why_skipped(name, log)))
+            skipped = re.search(rf"\[ {process.subtest}:[^\n]*SKIP: (.*)", log)
+            results.append(Result(shown, SKIPPED if skipped else FAILED, seconds, skipped[1] if skipped else "did not run"))
         elif state == "PASSED":
             results.append(Result(shown, PASSED, seconds))
         elif state == "SKIPPED":
