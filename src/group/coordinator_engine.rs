@@ -106,7 +106,11 @@ impl CoordinatorEngine {
             Event::DeleteGroup(request, group) => self.delete_group(request, &group, now, effects),
             Event::Tick => self.tick(now, effects),
             Event::ExpireOffsets(group) => self.expire_offsets(&group, now, effects),
-            Event::ForgetTopic { group, topic } => self.forget_topic(&group, &topic, now, effects),
+            Event::ForgetTopic {
+                group,
+                topic,
+                topic_id,
+            } => self.forget_topic(&group, &topic, topic_id, now, effects),
             Event::Appended { first_offset } => self.appended(first_offset, now, effects),
             Event::AppendRefused(error) => self.append_refused(error, now, effects),
         }
@@ -262,6 +266,15 @@ impl CoordinatorEngine {
     /// All groups, for ListGroups.
     pub fn list(&self) -> impl Iterator<Item = GroupListing> {
         self.groups.values().map(ClassicGroup::list)
+    }
+
+    /// The ids of the groups that committed offsets for the topic.
+    pub fn groups_with_topic(&self, topic: &str) -> Vec<Rc<str>> {
+        self.groups
+            .keys()
+            .filter(|id| self.stored.offsets().has_topic(id, topic))
+            .cloned()
+            .collect()
     }
 
     /// The ids of all groups, for whoever goes through them step by step.

@@ -10,6 +10,7 @@ use super::expiry::MAX_TOMBSTONES_PER_EVENT;
 use super::request::OffsetDeleteRequest;
 use super::step::{Effects, Then};
 use super::stored::{OffsetKey, StoredRecord};
+use crate::base::ids::TopicId;
 
 impl CoordinatorEngine {
     /// Offsets of topics that members are subscribed to stay; those of groups that are no consumers while they have
@@ -77,7 +78,7 @@ impl CoordinatorEngine {
                     topic: topic.clone(),
                     partition,
                 });
-                let all = committed.chain(offsets.only_pending_of_group(id));
+                let all = committed.chain(offsets.only_pending_of_group(id).into_keys());
                 let mut records: Vec<StoredRecord> = all.map(StoredRecord::offset_tombstone).collect();
                 records.push(StoredRecord::group_tombstone(id));
                 let answer = Answer::Deleted(Ok(()));
@@ -92,19 +93,28 @@ impl CoordinatorEngine {
     }
 
     /// The topic is gone, and the group's offsets for it with it.
-    pub(super) fn forget_topic(&mut self, id: &Rc<str>, topic: &Rc<str>, now: Now, effects: &mut Effects) {
+    pub(super) fn forget_topic(
+        &mut self,
+        id: &Rc<str>,
+        topic: &Rc<str>,
+        topic_id: TopicId,
+        now: Now,
+        effects: &mut Effects,
+    ) {
         let offsets = self.stored.offsets();
-        let committed = offsets.of_group(id).map(|(topic, partition, _)| OffsetKey {
-            group: id.clone(),
-            topic: topic.clone(),
-            partition,
+        let committed = offsets.of_group(id).map(|(topic, partition, committed)| {
+            let key = OffsetKey {
+                group: id.clone(),
+                topic: topic.clone(),
+                partition,
+            };
+            (key, committed)
         });
-        let all = committed
-            .chain(offsets.only_pending_of_group(id))
-            .filter(|key| key.topic == *topic);
-        let records: Vec<StoredRecord> = all
+        let all = committed.chain(offsets.only_pending_of_group(id));
+        let gone = all.filter(|(key, value)| key.topic == *topic && !value.is_of_another_topic(topic_id));
+        let records: Vec<StoredRecord> = gone
+            .map(|(key, _)| StoredRecord::offset_tombstone(key))
             .take(MAX_TOMBSTONES_PER_EVENT)
-            .map(StoredRecord::offset_tombstone)
             .collect();
         if !records.is_empty() {
             self.step(now, effects).append(records, Then::Nothing);

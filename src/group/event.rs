@@ -8,7 +8,7 @@ use super::request::{
     SyncRequest,
 };
 use super::stored::StoredRecord;
-use crate::base::ids::Offset;
+use crate::base::ids::{Offset, TopicId};
 use crate::base::time::{Monotonic, WallMs};
 
 /// The time of an event, on both clocks: timeouts go by the one, records by the other.
@@ -46,8 +46,13 @@ pub enum Event {
     /// Expired offsets of the group, and the group itself if nothing is left, are to go.
     /// To be repeated while it brings an append: each removes a bounded number.
     ExpireOffsets(Rc<str>),
-    /// The topic was deleted: the group's offsets for it are to go. To be repeated while it brings an append.
-    ForgetTopic { group: Rc<str>, topic: Rc<str> },
+    /// The topic was deleted: the group's offsets for it are to go, but not those of a new topic of the same name.
+    /// To be repeated while it brings an append.
+    ForgetTopic {
+        group: Rc<str>,
+        topic: Rc<str>,
+        topic_id: TopicId,
+    },
     /// The records of the last append stand in the log from this offset on.
     Appended { first_offset: Offset },
     /// The last append was refused.

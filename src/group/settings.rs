@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::Settings;
+
 /// What groups are allowed and how long things wait. Named after Kafka's broker settings.
 #[derive(Clone, Debug)]
 pub struct GroupSettings {
@@ -36,6 +38,23 @@ impl Default for GroupSettings {
             offset_metadata_max_bytes: 4096,
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             offsets_retention_check_interval: Duration::from_secs(600),
+        }
+    }
+}
+
+impl From<&Settings> for GroupSettings {
+    fn from(settings: &Settings) -> GroupSettings {
+        let milliseconds = |ms: i64| Duration::from_millis(ms.unsigned_abs());
+        GroupSettings {
+            min_session_timeout_ms: settings.group_min_session_timeout_ms,
+            max_session_timeout_ms: settings.group_max_session_timeout_ms,
+            initial_rebalance_delay_ms: settings.group_initial_rebalance_delay_ms,
+            max_size: settings.group_max_size.unsigned_abs() as usize,
+            offset_metadata_max_bytes: settings.offset_metadata_max_bytes.unsigned_abs() as usize,
+            offsets_retention: Duration::from_secs(
+                60 * u64::from(settings.offsets_retention_minutes.unsigned_abs()),
+            ),
+            offsets_retention_check_interval: milliseconds(settings.offsets_retention_check_interval_ms),
         }
     }
 }

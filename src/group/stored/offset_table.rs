@@ -147,14 +147,12 @@ impl OffsetTable {
     }
 
     /// The offsets of the group that exist only in open transactions.
-    pub fn only_pending_of_group(&self, group: &Rc<str>) -> Vec<OffsetKey> {
-        let producers = self.pending_of_group.get(group).into_iter().flatten();
-        let keys: BTreeSet<&OffsetKey> = producers
-            .filter_map(|producer| self.pending.get(producer))
-            .flat_map(|pending| pending.keys())
-            .filter(|key| key.group == *group && self.get(group, &key.topic, key.partition).is_none())
-            .collect();
-        keys.into_iter().cloned().collect()
+    pub fn only_pending_of_group(&self, group: &str) -> BTreeMap<OffsetKey, &CommittedOffset> {
+        let is_new = |key: &OffsetKey| self.get(group, &key.topic, key.partition).is_none();
+        let pending = self.pending_of(group).filter(|(key, _)| is_new(key));
+        pending
+            .map(|(key, placed)| (key.clone(), &placed.committed))
+            .collect()
     }
 
     /// True if a transaction that touches the group is open.
@@ -165,6 +163,27 @@ impl OffsetTable {
     /// True if the group has a committed offset, or an open transaction that would commit one.
     pub fn has_group(&self, group: &str) -> bool {
         self.groups.contains_key(group) || self.pending_of_group.contains_key(group)
+    }
+
+    /// True if the group has a committed offset for the topic, or an open transaction that would commit one.
+    pub fn has_topic(&self, group: &str, topic: &str) -> bool {
+        let is_committed = self
+            .groups
+            .get(group)
+            .is_some_and(|topics| topics.contains_key(topic));
+        is_committed || self.pending_of(group).any(|(key, _)| &*key.topic == topic)
+    }
+
+    /// What open transactions would commit for the group.
+    fn pending_of<'a, 'g>(
+        &'a self,
+        group: &'g str,
+    ) -> impl Iterator<Item = (&'a OffsetKey, &'a Placed)> + use<'a, 'g> {
+        let producers = self.pending_of_group.get(group).into_iter().flatten();
+        let pending = producers
+            .filter_map(|producer| self.pending.get(producer))
+            .flatten();
+        pending.filter(move |(key, _)| &*key.group == group)
     }
 
     /// Groups that have a committed offset, or an open transaction that would commit one.

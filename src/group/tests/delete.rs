@@ -1,9 +1,10 @@
 //! What can be deleted, and when.
 
 use super::lab::{GROUP, Lab, consumer, partition};
+use crate::base::ids::TopicId;
 use crate::group::Event;
 use crate::group::GroupError::*;
-use crate::group::request::{CommitPartition, JoinRequest, Protocol};
+use crate::group::request::{CommitPartition, CommitRequest, JoinRequest, Protocol};
 
 #[test]
 fn a_group_can_be_deleted_when_nobody_is_in_it() {
@@ -105,23 +106,40 @@ fn of_consumers_not_understood_all_topics_are_taken_for_subscribed() {
 #[test]
 fn a_deleted_topic_takes_its_offsets_along() {
     let mut lab = Lab::new();
-    let many = |topic: &str, count: i32| {
-        (0..count)
+    let id = |topic: &str| TopicId([topic.as_bytes()[0]; 16]);
+    let many = |topic: &str, topic_id: TopicId, partitions: std::ops::Range<i32>| {
+        partitions
             .map(|i| CommitPartition {
                 topic: topic.into(),
+                topic_id,
                 ..partition(i, 1)
             })
             .collect::<Vec<_>>()
     };
-    for what in many("t", 2_500).into_iter().chain(many("u", 3)) {
-        lab.commit("", -1, what).expect("simple consumer");
-    }
+    let commit = CommitRequest {
+        group: GROUP.into(),
+        member_id: "".into(),
+        instance_id: None,
+        generation: -1,
+        retention_ms: None,
+        // The last one is of a topic of the same name made anew.
+        partitions: [
+            many("t", id("t"), 0..2_400),
+            many("t", TopicId::ZERO, 2_400..2_500),
+            many("u", id("u"), 0..3),
+            many("t", id("n"), 9_999..10_000),
+        ]
+        .concat(),
+    };
+    lab.commit_all(commit).expect("simple consumer");
+    assert_eq!(lab.engine.groups_with_topic("t"), [GROUP.into()]);
     let mut rounds = 0;
     loop {
         let written = lab.log.len();
         lab.event(Event::ForgetTopic {
             group: GROUP.into(),
             topic: "t".into(),
+            topic_id: id("t"),
         });
         match lab.log.len() - written {
             0 => break,
@@ -130,5 +148,6 @@ fn a_deleted_topic_takes_its_offsets_along() {
         rounds += 1;
     }
     assert_eq!(rounds, 3);
-    assert_eq!(lab.engine.stored().offsets().len(), 3);
+    assert_eq!(lab.engine.stored().offsets().len(), 4);
+    assert_eq!(lab.committed(9_999), Some(1));
 }

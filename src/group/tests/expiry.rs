@@ -149,9 +149,15 @@ fn a_group_somebody_is_about_to_join_stays() {
 #[test]
 fn many_offsets_go_in_small_steps() {
     let mut lab = Lab::new();
-    for i in 0..1_500 {
-        lab.commit("", -1, partition(i, 1)).expect("simple consumer");
-    }
+    let commit = CommitRequest {
+        group: GROUP.into(),
+        member_id: "".into(),
+        instance_id: None,
+        generation: -1,
+        retention_ms: None,
+        partitions: (0..1_500).map(|i| partition(i, 1)).collect(),
+    };
+    lab.commit_all(commit).expect("simple consumer");
     lab.pass_ms(RETENTION_MS);
     let written = lab.log.len();
     expire(&mut lab);
