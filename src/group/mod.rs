@@ -19,6 +19,7 @@ mod classic;
 mod coordinator_engine;
 mod deadlines;
 mod deletion;
+mod driver;
 mod error;
 mod event;
 mod expiry;
@@ -34,6 +35,7 @@ pub mod stored;
 mod tests;
 
 pub use coordinator_engine::CoordinatorEngine;
+pub use driver::GroupDriver;
 pub use error::GroupError;
 pub use event::{After, Answer, Command, Event, Now, RequestId};
 pub use group_partition::coordinator_partition;

@@ -79,12 +79,15 @@ impl From<BatchError> for ReplayError {
 /// than `max.message.bytes` there, compressed.
 const MAX_DECOMPRESSED_BYTES: usize = 64 * 1024 * 1024;
 
-/// Takes whole batches, as they stand in the log, in.
-pub fn replay_batches(state: &mut StoredState, bytes: &[u8]) -> Result<(), ReplayError> {
+/// Takes whole batches, as they stand in the log, in. Gives the offset behind the last one, `None` if there is none.
+pub fn replay_batches(state: &mut StoredState, bytes: &[u8]) -> Result<Option<Offset>, ReplayError> {
+    let mut end = None;
     for batch in batches(bytes) {
-        replay_batch(state, &batch?)?;
+        let batch = batch?;
+        replay_batch(state, &batch)?;
+        end = Some(batch.header().next_offset());
     }
-    Ok(())
+    Ok(end)
 }
 
 fn replay_batch(state: &mut StoredState, batch: &BatchView<'_>) -> Result<(), ReplayError> {
