@@ -70,6 +70,7 @@ impl DataDir {
         use rt::disk::blocking;
         let path = path.into();
         let wal_dir = path.join(WAL_DIR);
+        create_durably(&path)?;
         blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
         for entry in &entries {
@@ -292,6 +293,23 @@ impl Drop for WriteTurn<'_> {
             let _ = waiting.try_send(());
         }
     }
+}
+
+/// Makes a directory and the way to it. Each is entered durably where it is made: else a power loss could take the
+/// directory away with all that was made durable in it.
+fn create_durably(dir: &Path) -> Result<(), LogError> {
+    use rt::disk::blocking;
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && blocking::read_dir(dir).is_err();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    blocking::create_dir_all(dir).map_err(|e| FileError::new(dir, "create", &e))?;
+    for made in missing {
+        let parent = match made.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        blocking::sync_dir(parent).map_err(|e| FileError::new(parent, "sync", &e))?;
+    }
+    Ok(())
 }
 
 /// Reads our file. Without a usable one nothing is lost but time: everything is checked again.
