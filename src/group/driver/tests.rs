@@ -3,18 +3,21 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::GroupDriver;
-use crate::base::ids::{LeaderEpoch, Offset, TopicId};
+use crate::base::ids::{LeaderEpoch, Offset, ShardId, TopicId};
 use crate::group::request::{
     CommitPartition, CommitRequest, FetchedOffset, HeartbeatRequest, JoinAnswer, JoinRequest, LeaveRequest,
     LeavingMember, NewMemberPolicy, OffsetDeleteRequest, Protocol, SkipAssignment, Stability, SyncRequest,
 };
 use crate::group::{GroupError, GroupSettings, coordinator_partition};
-use crate::log::PartitionLog;
+use crate::log::{
+    CleanupPolicy, DataDir, PartitionLog, PartitionSpec, ShardLog, ShardLogOptions, TopicLogConfig,
+};
 use crate::rt;
-use crate::rt::sim::check_seeds;
+use crate::rt::sim::{self, check_seeds};
 
 /// Partitions of the topic in these tests.
 const PARTITIONS: i32 = 50;
@@ -25,8 +28,30 @@ fn run<F: Future<Output = ()> + 'static>(name: &str, test: impl Fn() -> F) {
     check_seeds(name, 0..20, |_| test());
 }
 
+/// The partition of [`GROUP`], on this process's disk, with whatever an earlier run left.
 async fn log() -> Rc<PartitionLog> {
-    PartitionLog::in_memory(coordinator_partition(GROUP, PARTITIONS))
+    let data_dir = DataDir::open("/data").expect("a data directory");
+    let options = ShardLogOptions {
+        wal_file_bytes: 1 << 20,
+        wal_files: 2,
+        ..ShardLogOptions::new(data_dir, ShardId(0))
+    };
+    let data_dir = options.data_dir.clone();
+    let shard_log = ShardLog::open(options).await.expect("opens");
+    let spec = PartitionSpec {
+        topic_id: TopicId([9; 16]),
+        topic_name: "__consumer_offsets".into(),
+        partition: coordinator_partition(GROUP, PARTITIONS),
+        leader_epoch: LeaderEpoch(0),
+        config: Arc::new(TopicLogConfig {
+            cleanup_policy: CleanupPolicy::Compact,
+            ..TopicLogConfig::default()
+        }),
+    };
+    let (_, recovered) = shard_log.recover(vec![spec]).await.remove(0);
+    data_dir.remove_recovered_wals().expect("removes");
+    shard_log.start().await.expect("starts");
+    recovered.expect("is online")
 }
 
 fn settings() -> GroupSettings {
@@ -390,5 +415,75 @@ fn a_deleted_topic_takes_its_offsets_along() {
             Err(GroupError::GroupIdNotFound)
         );
         driver.shutdown();
+    });
+}
+
+/// Loads the group's partition and waits until it serves.
+async fn lead_loaded() -> Rc<GroupDriver> {
+    let driver = lead(&log().await, settings());
+    while driver.list().is_err() {
+        rt::sleep(Duration::from_millis(1)).await;
+    }
+    driver
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_power_loss() {
+    check_seeds("what_was_acknowledged_survives_a_power_loss", 0..40, |_| async {
+        // Shared with the process that is killed: what it was told, and what it sent.
+        let (acknowledged, sent) = (Rc::new(Cell::new(-1)), Rc::new(Cell::new(-1)));
+        for round in 0..3 {
+            let (acked, tried) = (acknowledged.clone(), sent.clone());
+            let broker = sim::spawn_process("broker", async move {
+                let driver = lead_loaded().await;
+                let found = committed(&driver, "t").await.expect("coordinator").unwrap_or(-1);
+                assert!(
+                    (acked.get()..=tried.get()).contains(&found),
+                    "{} {found} {}",
+                    acked.get(),
+                    tried.get()
+                );
+                // What was found is durable: no later restart may find less.
+                acked.set(found);
+                for offset in found + 1.. {
+                    tried.set(offset);
+                    assert_eq!(driver.commit_offsets(commit("t", offset)).await, Ok(vec![Ok(())]));
+                    acked.set(offset);
+                }
+            });
+            rt::sleep(Duration::from_micros(20_000 + rt::random_u64() % 30_000)).await;
+            sim::kill(broker);
+            assert_eq!(sim::exited(broker).await, sim::Exit::Killed, "round {round}");
+        }
+        assert!(
+            acknowledged.get() > 0,
+            "the rounds were too short to say something"
+        );
+    });
+}
+
+#[test]
+fn a_log_that_stops_ends_the_coordinator() {
+    run("a_log_that_stops_ends_the_coordinator", || async {
+        let log = log().await;
+        let driver = lead(&log, settings());
+        driver
+            .commit_offsets(commit("t", 1))
+            .await
+            .expect("simple consumer");
+        sim::disk::set_faults(sim::disk::FaultPlan {
+            write_error: 1.0,
+            ..Default::default()
+        });
+        // Whether this one was taken or not: it is not answered as if it were durable.
+        assert_eq!(
+            driver.commit_offsets(commit("t", 2)).await,
+            Err(GroupError::NotCoordinator)
+        );
+        assert_eq!(committed(&driver, "t").await, Err(GroupError::NotCoordinator));
+        assert_eq!(
+            driver.join(join("")).await.error,
+            Some(GroupError::NotCoordinator)
+        );
     });
 }
