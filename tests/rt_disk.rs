@@ -179,3 +179,75 @@ fn names_and_small_files() {
     })
     .expect("a shard");
 }
+
+#[test]
+fn files_are_opened_while_others_are_removed() {
+    // The runtime below looks up an opened file by its name, and panics if that is gone by then.
+    let dir = dir();
+    rt::run_on_shard(move || async move {
+        let path = std::rc::Rc::new(dir.path().join("file"));
+        let remover = rt::spawn({
+            let path = path.clone();
+            async move {
+                for _ in 0..200 {
+                    let _ = disk::remove_file(&*path).await;
+                }
+            }
+        });
+        let openers: Vec<_> = (0..4)
+            .map(|_| {
+                let path = path.clone();
+                rt::spawn(async move {
+                    for _ in 0..100 {
+                        let file = disk::File::open(&*path, &read_write()).await.expect("open");
+                        write(&file, &[1; 4096], 0).await;
+                        // By its descriptor: the name may be gone.
+                        assert_eq!(file.len().expect("len"), 4096);
+                        file.close().await.expect("close");
+                    }
+                })
+            })
+            .collect();
+        for opener in openers {
+            opener.await;
+        }
+        remover.await;
+    })
+    .expect("a shard");
+}
+
+#[test]
+fn the_control_threads_files() {
+    use disk::blocking;
+    let dir = dir();
+    let root = dir.path().join("meta");
+    blocking::create_dir_all(&root).expect("mkdir");
+    let path = root.join("log");
+    let mut log = blocking::AppendFile::open(&path).expect("open");
+    assert!(log.is_empty().expect("len"));
+    log.append(b"one two").expect("append");
+    log.sync_data().expect("sync");
+    log.set_len(4).expect("cut");
+    log.append(b"three").expect("append");
+    assert_eq!(log.len().expect("len"), 9);
+    blocking::sync_dir(&root).expect("sync");
+    assert_eq!(blocking::read(&path, 9).expect("read"), b"one three");
+    assert_eq!(
+        blocking::read(&path, 8).expect_err("too large").kind(),
+        ErrorKind::FileTooLarge
+    );
+    blocking::write_file_atomic(root.join("snapshot"), b"s").expect("write");
+    blocking::rename(&path, root.join("old")).expect("rename");
+    let names: Vec<_> = blocking::read_dir(&root)
+        .expect("list")
+        .into_iter()
+        .map(|e| e.name)
+        .collect();
+    assert_eq!(names, ["old", "snapshot"]);
+    blocking::remove_file(root.join("old")).expect("remove");
+    blocking::remove_dir_all(&root).expect("remove");
+    assert_eq!(
+        blocking::read_dir(&root).expect_err("gone").kind(),
+        ErrorKind::NotFound
+    );
+}

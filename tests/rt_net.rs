@@ -396,3 +396,55 @@ fn a_busy_shard_serves_its_timers_and_connections() {
         },
     );
 }
+
+#[test]
+fn many_connections_at_once() {
+    const THREADS: usize = 4;
+    const EACH: usize = 25;
+    with_server(
+        |listener| async move {
+            let mut tasks = Vec::new();
+            for _ in 0..THREADS * EACH {
+                let stream = listener.accept().await.expect("accept");
+                tasks.push(rt::spawn(async move {
+                    let mut buffer = BytesMut::with_capacity(10_000);
+                    while stream.read_buf(&mut buffer).await.expect("read") > 0 {
+                        stream
+                            .send_all(&[IoSlice::new(&buffer.split())])
+                            .await
+                            .expect("send");
+                        buffer.reserve(10_000);
+                    }
+                }));
+            }
+            for task in tasks {
+                task.await;
+            }
+        },
+        |address| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    thread::spawn(move || {
+                        let mut streams: Vec<_> = (0..EACH)
+                            .map(|_| TcpStream::connect(address).expect("connect"))
+                            .collect();
+                        for round in 1..20 {
+                            let request = pattern(round * 700);
+                            for stream in &mut streams {
+                                stream.write_all(&request).expect("write");
+                            }
+                            for stream in &mut streams {
+                                let mut answer = vec![0; request.len()];
+                                stream.read_exact(&mut answer).expect("read");
+                                assert_eq!(answer, request);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            for thread in threads {
+                thread.join().expect("every answer came");
+            }
+        },
+    );
+}

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 /// Starts a task on this thread's executor. It runs also when nobody awaits it; dropping the handle detaches it.
 ///
 /// The task is first polled after the calling one has yielded, not inside of this call. Tasks still there when the
-/// executor ends are dropped. Panics outside of an executor.
+/// executor ends are not polled again, and what they hold lives until the process ends. Panics outside of an executor.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     JoinHandle(backend::task::spawn(future))
 }

@@ -34,6 +34,9 @@ impl File {
 
     /// Reads `len` bytes from `position`, both without need of alignment; fewer at the end of the file, none behind it.
     pub async fn read_at(&self, position: u64, len: usize) -> io::Result<ReadBuf> {
+        if len == 0 {
+            return Ok(ReadBuf::new(backend::disk::ReadBuf::default(), 0, 0));
+        }
         let block = BLOCK_BYTES as u64;
         let aligned = position - position % block;
         let skip = (position - aligned) as usize;

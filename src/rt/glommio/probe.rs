@@ -10,13 +10,16 @@ use std::io;
 /// glommio refuses to start with less, even as root.
 const MEMLOCK_MIN_BYTES: u64 = 512 * 1024;
 
+/// glommio ends the process, with a joke, on an older one.
+const KERNEL_MIN: (u32, u32) = (5, 8);
+
 /// Why the runtime cannot work here. The message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RuntimeUnavailable {
     /// io_uring is there, but a policy denies it.
     UringDenied,
-    /// The kernel has no io_uring.
+    /// The kernel has no io_uring, or one too old.
     UringMissing,
     /// io_uring_setup failed for another reason (errno).
     UringFailed(i32),
@@ -43,7 +46,7 @@ impl fmt::Display for RuntimeUnavailable {
                  `sysctl kernel.io_uring_disabled` is 0.",
             ),
             RuntimeUnavailable::UringMissing => {
-                f.write_str("this kernel has no io_uring. Linux 5.8 or newer with CONFIG_IO_URING is needed.")
+                f.write_str("this kernel's io_uring is missing or too old. Linux 5.8 or newer with CONFIG_IO_URING is needed.")
             }
             RuntimeUnavailable::UringFailed(errno) => {
                 write!(f, "io_uring does not work here: {}", io::Error::from_raw_os_error(*errno))
@@ -72,6 +75,9 @@ impl Error for RuntimeUnavailable {}
 /// process's soft limit of lockable memory to the hard one.
 pub fn probe() -> Result<(), RuntimeUnavailable> {
     raise_memlock()?;
+    if kernel_version().is_some_and(|version| version < KERNEL_MIN) {
+        return Err(RuntimeUnavailable::UringMissing);
+    }
     let mut params = io_uring_params::default();
     // SAFETY: `params` is a zeroed structure of the right type, and the ring is closed without having been mapped.
     match unsafe { io_uring_setup(4, &mut params) } {
@@ -81,6 +87,13 @@ pub fn probe() -> Result<(), RuntimeUnavailable> {
         Err(Errno::NOMEM) => Err(RuntimeUnavailable::MemlockTooLow(soft_memlock())),
         Err(error) => Err(RuntimeUnavailable::UringFailed(error.raw_os_error())),
     }
+}
+
+/// Major and minor number of the running kernel; `None` if it does not say them in the usual way.
+fn kernel_version() -> Option<(u32, u32)> {
+    let name = rustix::system::uname();
+    let mut numbers = name.release().to_str().ok()?.split(['.', '-']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Raises the soft limit of lockable memory to the hard one.

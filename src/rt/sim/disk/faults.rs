@@ -103,6 +103,16 @@ impl SimDisk {
         Ok(files)
     }
 
+    /// Cuts a file, or extends it with zeros, on the medium.
+    pub fn set_len(&self, path: impl AsRef<Path>, len: u64) -> io::Result<()> {
+        let mut tree = self.0.tree.borrow_mut();
+        let node = tree.lookup(path.as_ref())?;
+        let file = tree.file(node)?;
+        file.visible.set_len(len);
+        file.durable.set_len(len);
+        Ok(())
+    }
+
     /// Turns a bit of a file, on the medium.
     pub fn flip_bit(&self, path: impl AsRef<Path>, position: u64, bit: u8) -> io::Result<()> {
         let mut tree = self.0.tree.borrow_mut();
