@@ -55,8 +55,8 @@ pub use errors::{
 };
 pub use options::{CleanupPolicy, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig};
 pub use partition::{
-    AppendOrigin, Appended, MinOneBatch, PartitionLog, Positions, ReadPlan, ReadUpto, RecordSlice, Records,
-    TimestampHit,
+    AppendOrigin, Appended, CommitState, MinOneBatch, PartitionLog, Positions, ReadPlan, ReadUpto,
+    RecordSlice, Records, TimestampHit,
 };
 pub use producer::{ProducerState, RememberedBatch};
 pub use shard_log::{RecoveredPartitions, ShardLog};

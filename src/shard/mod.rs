@@ -5,10 +5,16 @@
 //! connections, HTTP. Exists on shard threads, one each; only [`message`] is seen by the control thread too.
 //! Its view is that of a shard; the image in it shows the cluster. Called by `server`.
 //! No borrow of its state may live across an `.await`: look up, copy what is needed, await, look up again.
-//! Start reading in [`message`].
+//! Start reading in [`lane`].
 
 pub mod control_client;
+pub mod lane;
+mod log_options;
 pub mod message;
+pub mod partition_table;
 pub mod producer_ids;
 
 pub use control_client::{ChangeError, ControlClient};
+pub use lane::{Shard, ShardStart};
+pub use log_options::shard_log_options;
+pub use partition_table::{PartitionSlot, PartitionTable};

@@ -7,6 +7,7 @@
 
 mod append;
 mod commit_run;
+mod commit_state;
 mod durable_waiters;
 mod partition_log;
 mod positions;
@@ -21,6 +22,7 @@ mod validate;
 pub use append::{AppendOrigin, Appended};
 pub(super) use commit_run::CommitChoice;
 pub use commit_run::CommitRun;
+pub use commit_state::CommitState;
 pub use partition_log::PartitionLog;
 pub(super) use partition_log::{PartitionParts, WriterState};
 pub use positions::Positions;

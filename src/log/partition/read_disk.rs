@@ -82,6 +82,20 @@ impl DiskRead {
         }
     }
 
+    /// How many bytes it brings at most; a first batch above the limit comes on top.
+    pub fn expected_bytes(&self) -> usize {
+        let in_segments: u64 = self
+            .segments
+            .iter()
+            .map(|s| s.bytes - s.begin.unwrap_or(0).min(s.bytes))
+            .sum();
+        let least = match self.min_one_batch {
+            MinOneBatch::Yes => 1,
+            MinOneBatch::No => 0,
+        };
+        (in_segments as usize).min(self.max_bytes.max(least))
+    }
+
     /// Reads. A read never goes over the end of a segment, as Kafka's.
     pub async fn execute(self) -> Result<Records, ReadError> {
         for segment in self.segments.iter().filter(|s| s.bytes > 0) {

@@ -138,6 +138,14 @@ impl PartitionLog {
 }
 
 impl ReadPlan {
+    /// How many bytes it will bring: exactly if they are in memory, at most if they are on disk.
+    pub fn expected_bytes(&self) -> usize {
+        match &self.0 {
+            Source::Memory(records) => records.len,
+            Source::Disk(read) => read.expected_bytes(),
+        }
+    }
+
     /// Whether everything is in memory, so that `execute` does not suspend.
     pub fn is_in_memory(&self) -> bool {
         matches!(self.0, Source::Memory(_))

@@ -1,0 +1,32 @@
+//! Kafka's error codes for what the log refuses, in one place.
+
+use crate::log::{AppendError, ReadError};
+use crate::wire::errors::ErrorCode;
+use crate::wire::records::BatchError;
+
+/// The code of a refused append, and words for a person where the code does not say enough.
+pub fn append_error(error: &AppendError) -> (ErrorCode, Option<String>) {
+    let code = match error {
+        AppendError::Stopped(_) => ErrorCode::KafkaStorageError,
+        // Retriable, and no client takes it for more than it is.
+        AppendError::Overloaded => ErrorCode::RequestTimedOut,
+        AppendError::Batch(BatchError::UnsupportedMagic { .. }) => ErrorCode::UnsupportedForMessageFormat,
+        AppendError::Batch(_) => ErrorCode::CorruptMessage,
+        AppendError::BatchCount { .. } | AppendError::Record { .. } => ErrorCode::InvalidRecord,
+        AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+        AppendError::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+        AppendError::ProducerFenced { .. } => ErrorCode::InvalidProducerEpoch,
+        AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        AppendError::NotInTransaction { .. } => ErrorCode::InvalidTxnState,
+    };
+    (code, Some(error.to_string()))
+}
+
+/// The code of a read that can't be done.
+pub fn read_error(error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::File(_) | ReadError::Damaged(_) => ErrorCode::KafkaStorageError,
+    }
+}

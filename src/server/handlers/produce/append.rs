@@ -1,0 +1,188 @@
+//! Hot path: produce, step 3. Checks a request and appends its batches, without suspending.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+
+use crate::base::ids::TopicId;
+use crate::log::{AppendOrigin, PartitionLog};
+use crate::metadata::is_internal;
+use crate::server::context::ConnectionInfo;
+use crate::server::error_codes::append_error;
+use crate::server::frame_reader::Frame;
+use crate::server::handlers::partition_lookup::{self, LookupError};
+use crate::server::handlers::produce::pending::{Outcome, PartitionOutcome, PendingProduce, TopicOutcome};
+use crate::server::state::ServerState;
+use crate::wire::codec::{DecodeError, Reader};
+use crate::wire::errors::ErrorCode;
+use crate::wire::produce_view::{ProducePartition, ProduceView};
+use crate::wire::topic_ref::TopicRef;
+
+/// What becomes of a request that has been looked at.
+pub enum Begun {
+    /// It will be answered after its commit.
+    Pending(PendingProduce),
+    /// It wants no answer.
+    NoAnswer,
+    /// It wants no answer, and something was refused.
+    UnansweredFailure,
+}
+
+/// The values `acks` may have: none, the leader, all in-sync replicas.
+const VALID_ACKS: Range<i16> = -1..2;
+
+/// A partition of the request on its way to the log.
+enum Target {
+    Log(Rc<PartitionLog>, Range<usize>),
+    Settled(Outcome),
+}
+
+/// Appends what a request brings. `body_at` is where the body begins in the frame.
+pub fn begin(
+    server: &ServerState,
+    connection: &ConnectionInfo,
+    correlation_id: i32,
+    version: i16,
+    frame: Frame,
+    body_at: usize,
+) -> Result<Begun, DecodeError> {
+    let Frame { bytes, permits } = frame;
+    let mut reader = Reader::of_slice(&bytes);
+    reader.take(body_at).expect("the header has been read");
+    let view = ProduceView::read(&mut reader, version)?;
+    let acks = view.acks;
+    let mut topics: Vec<TopicOutcome> = Vec::with_capacity(view.topic_count);
+    let mut targets = Vec::with_capacity(view.partition_count);
+    let whole_request = check_request(&view);
+    let mut resolver = Resolver {
+        server,
+        image: server.shard.image(),
+        topic: None,
+    };
+    for partition in view.partitions() {
+        if topics.len() <= partition.topic_index {
+            topics.push(resolver.topic(&partition));
+        }
+        let target = match whole_request {
+            Some(code) => Target::Settled(Outcome::Refused(code, None)),
+            None => resolver.target(&partition),
+        };
+        targets.push((topics.len() - 1, partition.index, target));
+    }
+
+    let mut rest = bytes;
+    let mut cut = 0;
+    let mut failed = false;
+    let mut endpoints = Vec::new();
+    for (topic, partition, target) in targets {
+        let outcome = match target {
+            Target::Log(log, records) => {
+                // Records lie in the frame in the order of the partitions.
+                let mut batch = rest.split_off(records.start - cut);
+                rest = batch.split_off(records.len());
+                cut = records.end;
+                append(server, log, batch)
+            }
+            Target::Settled(outcome) => outcome,
+        };
+        if let Outcome::Elsewhere(node, _) = outcome
+            && endpoints
+                .iter()
+                .all(|endpoint: &crate::server::context::Endpoint| endpoint.node != node)
+        {
+            endpoints.push(server.endpoint(connection, node.shard()));
+        }
+        failed |= !matches!(outcome, Outcome::Appended(..));
+        topics[topic]
+            .partitions
+            .push(PartitionOutcome { partition, outcome });
+    }
+    Ok(match (acks, failed) {
+        (0, false) => Begun::NoAnswer,
+        (0, true) => Begun::UnansweredFailure,
+        _ => Begun::Pending(PendingProduce {
+            correlation_id,
+            version,
+            topics,
+            endpoints,
+            _permits: permits,
+        }),
+    })
+}
+
+/// What is wrong with the request as a whole, if anything.
+fn check_request(view: &ProduceView<'_>) -> Option<ErrorCode> {
+    if !VALID_ACKS.contains(&view.acks) {
+        Some(ErrorCode::InvalidRequiredAcks)
+    } else if view.transactional_id.is_some() {
+        // No transactional id has ever been given a producer id here.
+        Some(ErrorCode::InvalidProducerIdMapping)
+    } else {
+        None
+    }
+}
+
+fn append(server: &ServerState, log: Rc<PartitionLog>, batch: BytesMut) -> Outcome {
+    let bytes = batch.len() as u64;
+    match log.append(batch, AppendOrigin::Client) {
+        Ok(appended) => {
+            let total = &server.shard.metrics.appended_bytes;
+            total.set(total.get() + bytes);
+            Outcome::Appended(log, appended)
+        }
+        Err(error) => {
+            let (code, message) = append_error(&error);
+            Outcome::Refused(code, message)
+        }
+    }
+}
+
+/// Finds partitions; remembers the topic, which most partitions of a request share with the one before.
+struct Resolver<'a> {
+    server: &'a ServerState,
+    image: std::sync::Arc<crate::metadata::ClusterImage>,
+    topic: Option<std::sync::Arc<crate::metadata::TopicImage>>,
+}
+
+impl Resolver<'_> {
+    /// Begins the outcomes of a topic.
+    fn topic(&mut self, partition: &ProducePartition<'_>) -> TopicOutcome {
+        let (name, id) = match partition.topic {
+            TopicRef::Name(name) => {
+                self.topic = self.image.topic_by_name(name).cloned();
+                (name.to_owned(), TopicId::ZERO)
+            }
+            TopicRef::Id(id) => {
+                self.topic = self.image.topic(&id).cloned();
+                (String::new(), id)
+            }
+        };
+        TopicOutcome {
+            name,
+            id,
+            partitions: Vec::with_capacity(1),
+        }
+    }
+
+    fn target(&self, partition: &ProducePartition<'_>) -> Target {
+        let refused = |code| Target::Settled(Outcome::Refused(code, None));
+        let Some(topic) = &self.topic else {
+            return refused(match partition.topic {
+                TopicRef::Name(_) => ErrorCode::UnknownTopicOrPartition,
+                TopicRef::Id(_) => ErrorCode::UnknownTopicId,
+            });
+        };
+        if is_internal(topic.name()) {
+            return refused(ErrorCode::InvalidTopicException);
+        }
+        match partition_lookup::find(&self.server.shard, &self.image, topic, partition.index) {
+            Ok(log) => match &partition.records {
+                Some(records) => Target::Log(log, records.clone()),
+                None => refused(ErrorCode::InvalidRecord),
+            },
+            Err(LookupError::Elsewhere(node, epoch)) => Target::Settled(Outcome::Elsewhere(node, epoch)),
+            Err(error) => refused(error.code()),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Hot path: produce, step 5. A produce request between its append and its answer.
+
+use std::rc::Rc;
+
+use bytes::BytesMut;
+
+use crate::base::ids::{LeaderEpoch, NodeId, TopicId};
+use crate::log::{Appended, CommitState, PartitionLog};
+use crate::rt::sync::Permit;
+use crate::server::context::Endpoint;
+use crate::wire::codec::EncodeError;
+use crate::wire::errors::ErrorCode;
+use crate::wire::frame::response_frame;
+use crate::wire::messages::ProduceResponse;
+use crate::wire::messages::produce::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+
+/// What came of one partition's batch.
+pub(super) enum Outcome {
+    /// Appended; durable when the log says so.
+    Appended(Rc<PartitionLog>, Appended),
+    /// Refused, with words for a person where the code does not say enough.
+    Refused(ErrorCode, Option<String>),
+    /// Another node leads the partition.
+    Elsewhere(NodeId, LeaderEpoch),
+}
+
+/// One partition of the request.
+pub(super) struct PartitionOutcome {
+    pub(super) partition: i32,
+    pub(super) outcome: Outcome,
+}
+
+/// One topic of the request, as the request named it.
+pub(super) struct TopicOutcome {
+    pub(super) name: String,
+    pub(super) id: TopicId,
+    pub(super) partitions: Vec<PartitionOutcome>,
+}
+
+/// An appended request that waits for its commit.
+pub struct PendingProduce {
+    pub(super) correlation_id: i32,
+    pub(super) version: i16,
+    pub(super) topics: Vec<TopicOutcome>,
+    /// Endpoints of the leaders named in the outcomes.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// The request's share of the memory budget, given back with the answer.
+    pub(super) _permits: Vec<Permit>,
+}
+
+impl PendingProduce {
+    /// Whether the answer can be given now.
+    pub fn is_committed(&self) -> bool {
+        self.topics
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|p| match &p.outcome {
+                Outcome::Appended(log, appended) => {
+                    log.commit_state(appended.last_offset.plus(1)) != CommitState::Pending
+                }
+                _ => true,
+            })
+    }
+
+    /// Waits until the answer can be given: every batch is durable, or its log has stopped.
+    pub async fn committed(&self) {
+        for partition in self.topics.iter().flat_map(|topic| &topic.partitions) {
+            if let Outcome::Appended(log, appended) = &partition.outcome {
+                // A log that has stopped is told in the answer.
+                let _ = log.wait_durable(appended.last_offset.plus(1)).await;
+            }
+        }
+    }
+
+    /// The answer's frame.
+    pub fn into_answer(self) -> Result<BytesMut, EncodeError> {
+        let responses = self.topics.into_iter().map(|topic| TopicProduceResponse {
+            name: topic.name,
+            topic_id: topic.id,
+            partition_responses: topic.partitions.into_iter().map(partition_response).collect(),
+        });
+        let endpoints = self.endpoints.into_iter().map(|endpoint| NodeEndpoint {
+            node_id: endpoint.node.0,
+            host: endpoint.host,
+            port: endpoint.port.into(),
+            rack: endpoint.rack,
+        });
+        let response = ProduceResponse {
+            responses: responses.collect(),
+            throttle_time_ms: 0,
+            node_endpoints: endpoints.collect(),
+        };
+        response_frame(&response, self.version, self.correlation_id)
+    }
+}
+
+fn partition_response(partition: PartitionOutcome) -> PartitionProduceResponse {
+    let mut response = PartitionProduceResponse {
+        index: partition.partition,
+        base_offset: -1,
+        ..Default::default()
+    };
+    let refused = match partition.outcome {
+        Outcome::Appended(log, appended) => {
+            if log.commit_state(appended.last_offset.plus(1)) == CommitState::Failed {
+                (ErrorCode::KafkaStorageError, None)
+            } else {
+                response.base_offset = appended.base_offset.0;
+                response.log_append_time_ms = appended.log_append_time_ms;
+                response.log_start_offset = appended.log_start_offset.0;
+                return response;
+            }
+        }
+        Outcome::Refused(code, message) => (code, message),
+        Outcome::Elsewhere(node, epoch) => {
+            response.current_leader = LeaderIdAndEpoch {
+                leader_id: node.0,
+                leader_epoch: epoch.0,
+            };
+            (ErrorCode::NotLeaderOrFollower, None)
+        }
+    };
+    response.error_code = refused.0.code();
+    response.error_message = refused.1;
+    response
+}

@@ -1,0 +1,108 @@
+//! A shard thread from its start to its end.
+
+use std::rc::Rc;
+
+use crate::base::ids::NodeId;
+use crate::log::ShardLog;
+use crate::rt;
+use crate::server::accept::accept_connections;
+use crate::server::state::ServerState;
+use crate::shard::message::{ToControl, ToShard};
+use crate::shard::{Shard, ShardStart, shard_log_options};
+
+/// Runs a shard: recovers, waits until all shards have, serves until told to stop.
+///
+/// Says `Recovered`, `Serving` and `Stopped` to the control thread, or `Failed` once with the reason, after which it does no more.
+pub async fn run_shard(start: ShardStart) {
+    let (id, control) = (start.id, start.control.clone());
+    if let Err(reason) = run(start).await {
+        control.send(ToControl::Failed { shard: id, reason }).await;
+    }
+}
+
+async fn run(start: ShardStart) -> Result<(), String> {
+    let ShardStart {
+        id,
+        image,
+        data_dir,
+        mut inbox,
+        control,
+        listeners,
+    } = start;
+    let options = shard_log_options(
+        &image.settings(NodeId::of(image.server().server_id, id)),
+        data_dir,
+        id,
+    );
+    let log = ShardLog::open(options).await.map_err(|error| error.to_string())?;
+    let shard = Rc::new(Shard::new(id, control.clone(), log, image));
+    let offline_partitions = shard.recover().await;
+    control
+        .send(ToControl::Recovered {
+            shard: id,
+            offline_partitions,
+        })
+        .await;
+
+    match inbox.recv().await {
+        Some(ToShard::Serve) => {}
+        // Told to stop before it served, or the control thread is gone: everything is durable already.
+        _ => {
+            control.send(ToControl::Stopped { shard: id }).await;
+            return Ok(());
+        }
+    }
+    shard.start().await.map_err(|error| error.to_string())?;
+    let server = Rc::new(ServerState::new(shard.clone()));
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| rt::spawn(accept_connections(server.clone(), listener.into_listener())))
+        .collect();
+    control.send(ToControl::Serving { shard: id }).await;
+
+    follow_control(&server, inbox).await;
+
+    server.stop();
+    for task in accepting {
+        task.await;
+    }
+    server.closed().await;
+    shard.shutdown().await.map_err(|error| error.to_string())?;
+    control.send(ToControl::Stopped { shard: id }).await;
+    Ok(())
+}
+
+/// Does what the control thread says until it says shutdown.
+async fn follow_control(server: &ServerState, mut inbox: rt::mailbox::Receiver<ToShard>) {
+    let shard = &server.shard;
+    while let Some(message) = inbox.recv().await {
+        match message {
+            ToShard::NewImage(image) => {
+                let version = image.version();
+                shard.apply_image(image).await;
+                shard
+                    .control
+                    .port()
+                    .send(ToControl::ImageApplied {
+                        shard: shard.id,
+                        version,
+                    })
+                    .await;
+            }
+            ToShard::ChangeAnswer { id, answer } => shard.control.answer(id, answer),
+            ToShard::MetricsRequest => {
+                let snapshot = shard.metrics.snapshot(server.connections() as u64);
+                shard
+                    .control
+                    .port()
+                    .send(ToControl::Metrics {
+                        shard: shard.id,
+                        snapshot,
+                    })
+                    .await;
+            }
+            ToShard::Shutdown => return,
+            ToShard::Serve => unreachable!("the control thread says it once"),
+        }
+    }
+}

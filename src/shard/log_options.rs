@@ -1,0 +1,47 @@
+//! What settings mean for a shard's logs.
+
+use std::sync::Arc;
+
+use crate::base::ids::ShardId;
+use crate::config::{Durability, Settings, TimestampType, TopicConfig};
+use crate::log::{self, DataDir, ShardLogOptions};
+
+/// The part of the broker settings that a shard's log acts on.
+pub fn shard_log_options(settings: &Settings, data_dir: Arc<DataDir>, shard: ShardId) -> ShardLogOptions {
+    ShardLogOptions {
+        wal_file_bytes: settings.wal_file_bytes,
+        tail_bytes: settings.tail_memory_bytes,
+        uncommitted_bytes: settings.tail_memory_bytes / 2,
+        producer_id_expiration_ms: settings.producer_id_expiration_ms.into(),
+        ..ShardLogOptions::new(data_dir, shard)
+    }
+}
+
+/// The part of a topic's configs that its logs act on. All numbers were checked when they were set.
+pub fn topic_log_config(config: &TopicConfig) -> log::TopicLogConfig {
+    log::TopicLogConfig {
+        segment_bytes: config.segment_bytes.unsigned_abs().into(),
+        segment_ms: config.segment_ms,
+        segment_jitter_ms: config.segment_jitter_ms,
+        segment_index_bytes: config.segment_index_bytes.unsigned_abs() as usize,
+        index_interval_bytes: config.index_interval_bytes.unsigned_abs().into(),
+        max_message_bytes: config.max_message_bytes.unsigned_abs() as usize,
+        message_timestamp_type: match config.message_timestamp_type {
+            TimestampType::CreateTime => crate::wire::records::TimestampType::CreateTime,
+            TimestampType::LogAppendTime => crate::wire::records::TimestampType::LogAppendTime,
+        },
+        message_timestamp_before_max_ms: config.message_timestamp_before_max_ms,
+        message_timestamp_after_max_ms: config.message_timestamp_after_max_ms,
+        cleanup_policy: match (config.cleanup_policy.compact, config.cleanup_policy.delete) {
+            (true, true) => log::CleanupPolicy::CompactAndDelete,
+            (true, false) => log::CleanupPolicy::Compact,
+            (false, _) => log::CleanupPolicy::Delete,
+        },
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        durability: match config.durability {
+            Durability::Durable => log::Durability::Durable,
+            Durability::Relaxed => log::Durability::Relaxed,
+        },
+    }
+}
