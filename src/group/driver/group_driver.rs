@@ -260,9 +260,9 @@ impl GroupDriver {
             .await
     }
 
-    /// DescribeGroups, one group; `None` if it does not exist.
+    /// DescribeGroups, one group; `None` if it does not exist. The empty group id is allowed.
     pub fn describe(&self, group: &str) -> Result<Option<GroupDescription>, GroupError> {
-        self.named(group)?.query(|engine| engine.describe(group))
+        self.coordinator(group)?.query(|engine| engine.describe(group))
     }
 
     /// All groups of this shard. Refused while any of them are being loaded.

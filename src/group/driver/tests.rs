@@ -279,7 +279,15 @@ fn only_the_groups_of_led_partitions_are_served() {
         let driver = lead(&log().await, settings());
         assert_eq!(driver.describe(GROUP), Ok(None));
         assert_eq!(driver.describe("another"), Err(GroupError::NotCoordinator));
-        assert_eq!(driver.describe(""), Err(GroupError::InvalidGroupId));
+        assert_eq!(
+            driver
+                .heartbeat(HeartbeatRequest {
+                    group: "".into(),
+                    ..heartbeat(&"m".into(), 1)
+                })
+                .await,
+            Err(GroupError::InvalidGroupId)
+        );
         driver.shutdown();
     });
 }
