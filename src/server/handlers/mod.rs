@@ -13,6 +13,7 @@ use crate::wire::codec::{DecodeError, EncodeError, Message, Reader, Request};
 use crate::wire::frame::response_frame;
 
 pub mod fetch;
+mod group_errors;
 pub mod partition_lookup;
 pub mod produce;
 
@@ -44,6 +45,17 @@ macro_rules! handlers {
 
 handlers! {
     api_versions: ApiVersionsRequest,
+    delete_groups: DeleteGroupsRequest,
+    describe_groups: DescribeGroupsRequest,
+    find_coordinator: FindCoordinatorRequest,
+    heartbeat: HeartbeatRequest,
+    join_group: JoinGroupRequest,
+    leave_group: LeaveGroupRequest,
+    list_groups: ListGroupsRequest,
+    offset_commit: OffsetCommitRequest,
+    offset_delete: OffsetDeleteRequest,
+    offset_fetch: OffsetFetchRequest,
+    sync_group: SyncGroupRequest,
 }
 
 /// The API with this key, if it is served in this version.
