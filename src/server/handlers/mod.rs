@@ -12,8 +12,13 @@ use crate::wire::api::ApiKey;
 use crate::wire::codec::{DecodeError, EncodeError, Message, Reader, Request};
 use crate::wire::frame::response_frame;
 
+pub mod authorized_operations;
+pub mod change;
+pub mod config_changes;
+pub mod config_resource;
 pub mod fetch;
 mod group_errors;
+pub mod nodes;
 pub mod partition_lookup;
 pub mod produce;
 
@@ -44,17 +49,29 @@ macro_rules! handlers {
 }
 
 handlers! {
+    alter_configs: AlterConfigsRequest,
     api_versions: ApiVersionsRequest,
+    create_partitions: CreatePartitionsRequest,
+    create_topics: CreateTopicsRequest,
     delete_groups: DeleteGroupsRequest,
+    delete_topics: DeleteTopicsRequest,
+    describe_cluster: DescribeClusterRequest,
+    describe_configs: DescribeConfigsRequest,
     describe_groups: DescribeGroupsRequest,
+    describe_topic_partitions: DescribeTopicPartitionsRequest,
     find_coordinator: FindCoordinatorRequest,
     heartbeat: HeartbeatRequest,
+    incremental_alter_configs: IncrementalAlterConfigsRequest,
+    init_producer_id: InitProducerIdRequest,
     join_group: JoinGroupRequest,
     leave_group: LeaveGroupRequest,
     list_groups: ListGroupsRequest,
+    list_offsets: ListOffsetsRequest,
+    metadata: MetadataRequest,
     offset_commit: OffsetCommitRequest,
     offset_delete: OffsetDeleteRequest,
     offset_fetch: OffsetFetchRequest,
+    offset_for_leader_epoch: OffsetForLeaderEpochRequest,
     sync_group: SyncGroupRequest,
 }
 
