@@ -131,7 +131,7 @@ async fn look_up(
 ) -> Result<Found, ErrorCode> {
     let image = cx.shard().image();
     let topic = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let log = find(cx.shard(), topic, partition.partition_index).map_err(LookupError::code)?;
+    let log = find(cx.shard(), &image, topic, partition.partition_index).map_err(LookupError::code)?;
     check_leader_epoch(&log, LeaderEpoch(partition.current_leader_epoch))?;
     let since = |(timestamp, first): (i64, i16)| partition.timestamp == timestamp && cx.api_version >= first;
     match partition.timestamp {

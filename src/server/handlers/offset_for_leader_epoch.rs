@@ -54,7 +54,7 @@ fn end_of_epoch(
 ) -> Result<(i32, i64), ErrorCode> {
     let image = cx.shard().image();
     let topic = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let log = find(cx.shard(), topic, partition.partition).map_err(LookupError::code)?;
+    let log = find(cx.shard(), &image, topic, partition.partition).map_err(LookupError::code)?;
     check_leader_epoch(&log, LeaderEpoch(partition.current_leader_epoch))?;
     let end = log.end_offset_for_epoch(LeaderEpoch(partition.leader_epoch));
     Ok(end.map_or(UNKNOWN, |(epoch, offset)| (epoch.0, offset.0)))
