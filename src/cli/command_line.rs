@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::output::is_reader_gone;
-use super::{completions, consume, group, produce, topic};
+use super::{completions, consume, group, produce, serve, topic};
 use crate::bench;
 
 /// A message broker that speaks Apache Kafka's protocol, with one lane per core.
@@ -25,6 +25,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::ServeArgs),
     /// Put load on a broker and measure it
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -45,6 +46,7 @@ enum Command {
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
+        Command::Serve(args) => serve::run(&args),
         Command::Bench(command) => bench::execute(&command),
         Command::Topic(command) => topic::run(&command),
         Command::Produce(args) => produce::run(&args),

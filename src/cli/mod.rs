@@ -19,6 +19,7 @@ mod output;
 mod point_in_time;
 mod produce;
 mod progress;
+mod serve;
 mod table;
 mod topic;
 

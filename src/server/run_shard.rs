@@ -62,6 +62,8 @@ async fn run(start: ShardStart) -> Result<(), String> {
 
     follow_control(&server, inbox).await;
 
+    // Nobody takes answers from the control thread any more, and connections end only when their handlers have.
+    shard.control.close();
     server.stop();
     for task in accepting {
         task.await;

@@ -29,6 +29,7 @@ pub struct ControlClient {
     port: ControlPort,
     next_id: Cell<u64>,
     pending: RefCell<HashMap<u64, oneshot::Sender<Result<Outcome, CommandError>>>>,
+    closed: Cell<bool>,
 }
 
 impl ControlClient {
@@ -39,11 +40,15 @@ impl ControlClient {
             port,
             next_id: Cell::new(0),
             pending: RefCell::new(HashMap::new()),
+            closed: Cell::new(false),
         }
     }
 
     /// Has the controller run a command. When this returns an outcome, this shard and all others serve by it.
     pub async fn submit(&self, command: Command) -> Result<Outcome, ChangeError> {
+        if self.closed.get() {
+            return Err(ChangeError::ShuttingDown);
+        }
         if self.pending.borrow().len() >= MAX_PENDING_CHANGES {
             return Err(ChangeError::TooMany);
         }
@@ -73,8 +78,9 @@ impl ControlClient {
         }
     }
 
-    /// Ends all waiting: no more answers will come.
+    /// Ends all waiting, now and later: no more answers will come.
     pub fn close(&self) {
+        self.closed.set(true);
         self.pending.borrow_mut().clear();
     }
 

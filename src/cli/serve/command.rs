@@ -1,0 +1,83 @@
+//! The arguments of `corelane serve`, and the order of a start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::cpu_plan::CpuPlan;
+use super::data_directory::DataDirectory;
+use super::log_output::start_logging;
+use super::open_files::raise_open_files;
+use super::port_plan::PortPlan;
+use super::server_lanes::ServerLanes;
+use super::start_settings::start_settings;
+use crate::control::{ControlOptions, run_control, stop_signals};
+use crate::log::DataDir;
+use crate::rt;
+
+/// Run a broker
+///
+/// Prints one line on standard output, `ready` and all its addresses, when clients can connect.
+/// Stops in order at SIGTERM or SIGINT; a second signal ends it at once, and loses nothing that was acknowledged as durable.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Settings file; config/corelane.toml in the sources shows all settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on; shard n takes the port n further on [default: localhost:9092]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Vec<String>,
+    /// Directory for all data [default: ./corelane-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Number of shards: cores that serve [default: one for each CPU]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<String>,
+    /// CPUs to run the shards on, like 0-3,6
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
+    /// Any setting; wins over the file
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Runs a server until it is told to stop.
+pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let fixed = Arc::new(start_settings(args)?);
+    let settings = fixed.settings();
+    start_logging(&settings.logging)?;
+    rt::probe()?;
+    raise_open_files();
+    let cpus = CpuPlan::new(&settings, &rt::available_cpus())?;
+    let directory = DataDirectory::take(&settings.data_dir)?;
+    let ports = PortPlan::take(&settings.listen, cpus.shards())?;
+    for note in &ports.notes {
+        tracing::info!("{note}");
+    }
+    let options = ControlOptions {
+        fixed,
+        data_dir: directory.path().to_path_buf(),
+        shards: cpus.shards(),
+        counters: Arc::default(),
+    };
+    rt::block_on_control(serve(options, cpus, ports))?;
+    // Another server may have the directory only now.
+    drop(directory);
+    Ok(())
+}
+
+async fn serve(options: ControlOptions, cpus: CpuPlan, ports: PortPlan) -> anyhow::Result<()> {
+    let stop = stop_signals().context("could not listen for signals")?;
+    let addresses = ports.addresses();
+    let mut lanes = ServerLanes {
+        data_dir: DataDir::open(&options.data_dir)?,
+        cpus: cpus.cpus,
+        listeners: ports.listeners,
+        bases: ports.bases,
+        addresses,
+    };
+    run_control(options, &mut lanes, stop).await?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The data directory: there, writable, on the right kind of file system, and ours alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::direct_io::{file_system_name, probe_direct_io};
+
+/// The file that is locked while a server uses the directory. It holds the server's process id.
+const LOCK_FILE: &str = ".lock";
+
+/// A data directory that no other server can use while this value lives.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    /// The lock goes with the file, also when the process is killed.
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Makes the directory if it is not there, takes it, and sees whether it will do.
+    pub fn take(path: &str) -> anyhow::Result<DataDirectory> {
+        let path =
+            std::path::absolute(path).with_context(|| format!("the data directory {path:?} is no path"))?;
+        if let Err(error) = fs::create_dir_all(&path) {
+            return Err(explain("create", &path, error));
+        }
+        if !path.is_dir() {
+            bail!(
+                "the data directory {} is no directory; choose another one with --data-dir",
+                path.display()
+            );
+        }
+        let lock = lock(&path)?;
+        if let Err(error) = probe_direct_io(&path) {
+            bail!(
+                "the file system of the data directory {} ({}) does not take direct I/O, which Corelane needs: {error}. \
+                 Choose a directory on ext4, xfs or btrfs with --data-dir",
+                path.display(),
+                file_system_name(&path)
+            );
+        }
+        // The directory's own name must survive a crash too.
+        let parent = path.parent().unwrap_or(&path);
+        File::open(parent)
+            .and_then(|parent| parent.sync_all())
+            .with_context(|| format!("could not make durable the directory {}", parent.display()))?;
+        Ok(DataDirectory { path, _lock: lock })
+    }
+
+    /// Where it is, as an absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join(LOCK_FILE);
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) => return Err(explain("write to", dir, error)),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner);
+            let owner = owner.trim();
+            let process = if owner.is_empty() {
+                String::new()
+            } else {
+                format!(" (process {owner})")
+            };
+            bail!(
+                "the data directory {} is in use by another Corelane server{process}. Stop that one, or choose another \
+                 directory with --data-dir",
+                dir.display()
+            );
+        }
+        Err(error) => {
+            return Err(anyhow!(
+                "could not lock {}: {}",
+                path.display(),
+                io::Error::from(error)
+            ));
+        }
+    }
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    if let Err(error) = written {
+        return Err(explain("write to", dir, error));
+    }
+    Ok(file)
+}
+
+/// Says what to do, where that is known.
+fn explain(doing: &str, path: &Path, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let user = rustix::process::geteuid().as_raw();
+            format!(
+                ": this user (uid {user}) has no permission. Give it the directory, or choose another one with --data-dir"
+            )
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ": the file system is read-only. Choose another directory with --data-dir".to_string()
+        }
+        io::ErrorKind::StorageFull => ": the file system is full".to_string(),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            ": something on the way there is no directory. Choose another one with --data-dir".to_string()
+        }
+        _ => format!(": {error}. Choose another one with --data-dir"),
+    };
+    anyhow!("could not {doing} the data directory {}{advice}", path.display())
+}
