@@ -5,38 +5,84 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+const RECORDS: &str = "{bar:40} {human_pos}/{human_len} records {msg} {eta}";
+
 /// Counts what has been done: records, and bytes of them.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    total: Total,
     records: u64,
+    bytes: u64,
+}
+
+/// Where the end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// After so many bytes.
+    Bytes(u64),
+    /// After so many records.
+    Records(u64),
+    /// Nobody knows.
+    Unknown,
 }
 
 impl Progress {
-    /// A bar that ends at `total_bytes`, or a spinner if nobody knows where the end is. Nothing is drawn if stderr is no
-    /// terminal, if the program's own output goes to the same terminal line by line, or if asked to be quiet.
-    pub fn new(total_bytes: Option<u64>, shown: Shown) -> Progress {
-        let bar = match (shown, total_bytes) {
-            (Shown::No, _) => ProgressBar::hidden(),
-            (Shown::IfTerminal, _) if !std::io::stderr().is_terminal() => ProgressBar::hidden(),
-            (Shown::IfTerminal, Some(total)) => {
-                ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style(
-                    "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg} {eta}",
-                ))
-            }
-            (Shown::IfTerminal, None) => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-                .with_style(style("{spinner} {bytes} {binary_bytes_per_sec} {msg} {elapsed}")),
+    /// A bar, or a spinner if nobody knows where the end is. Nothing is drawn if stderr is no terminal, or if asked not to.
+    pub fn new(total: Total, shown: Shown) -> Progress {
+        let (length, template) = match total {
+            Total::Bytes(bytes) => (
+                Some(bytes),
+                "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg} {eta}",
+            ),
+            Total::Records(records) => (Some(records), RECORDS),
+            Total::Unknown => (None, "{spinner} {bytes} {binary_bytes_per_sec} {msg} {elapsed}"),
         };
+        if shown == Shown::No || !std::io::stderr().is_terminal() {
+            return Progress {
+                bar: ProgressBar::hidden(),
+                total,
+                records: 0,
+                bytes: 0,
+            };
+        }
+        let bar =
+            ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr()).with_style(style(template));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress { bar, records: 0 }
+        Progress {
+            bar,
+            total,
+            records: 0,
+            bytes: 0,
+        }
+    }
+
+    /// It has turned out that the end comes after so many records.
+    pub fn set_total(&mut self, records: u64) {
+        self.total = Total::Records(records);
+        if !self.bar.is_hidden() {
+            self.bar.set_length(records);
+            self.bar.set_style(style(RECORDS));
+        }
     }
 
     /// Adds what has just been done.
     pub fn add(&mut self, records: u64, bytes: u64) {
+        if self.bar.is_hidden() {
+            return;
+        }
         self.records += records;
-        self.bar.inc(bytes);
-        if !self.bar.is_hidden() {
-            self.bar.set_message(format!("{} records", self.records));
+        self.bytes += bytes;
+        match self.total {
+            Total::Records(_) => {
+                self.bar.set_position(self.records);
+                self.bar
+                    .set_message(indicatif::BinaryBytes(self.bytes).to_string());
+            }
+            Total::Bytes(_) | Total::Unknown => {
+                self.bar.set_position(self.bytes);
+                self.bar.set_message(format!("{} records", self.records));
+            }
         }
     }
 

@@ -90,6 +90,7 @@ impl ClientError {
                 "raise max.message.bytes (`corelane topic alter --config`), or send smaller batches (--batch-bytes)"
             }
             ErrorCode::InconsistentGroupProtocol => "the other members use another assignor: try --assignor",
+            ErrorCode::FencedInstanceId => "another member has joined with this --instance-id",
             ErrorCode::NotEnoughReplicas | ErrorCode::NotEnoughReplicasAfterAppend => {
                 "fewer replicas are in sync than min.insync.replicas asks for"
             }

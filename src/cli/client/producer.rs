@@ -293,6 +293,7 @@ impl<'c> Producer<'c> {
     /// Reads the answers of a round, and gives what should be sent again. An error is final.
     fn receive_round(&mut self, round: Round) -> Result<Vec<(Batch, ClientError)>, ClientError> {
         let mut failed = round.unsent;
+        let mut refused = None;
         for (node, ticket, batches) in round.requests {
             let Some(ticket) = ticket else {
                 batches.iter().for_each(|batch| self.count(batch));
@@ -314,11 +315,12 @@ impl<'c> Producer<'c> {
                 match self.result_of(&batch, &answer) {
                     Ok(()) => self.count(&batch),
                     Err(error) if error.is_retriable() => failed.push((batch, error)),
-                    Err(error) => return Err(error),
+                    // The others are heard first, so that what they took is counted.
+                    Err(error) => refused = refused.or(Some(error)),
                 }
             }
         }
-        Ok(failed)
+        refused.map_or(Ok(failed), Err)
     }
 
     fn result_of(&self, batch: &Batch, answer: &ProduceResponse) -> Result<(), ClientError> {

@@ -16,7 +16,7 @@ use crate::cli::client::{
 };
 use crate::cli::connect_args::ConnectArgs;
 use crate::cli::escape::parse_separator;
-use crate::cli::progress::{Progress, Shown};
+use crate::cli::progress::{Progress, Shown, Total};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -130,7 +130,11 @@ pub fn run(args: &ConsumeArgs) -> anyhow::Result<()> {
         separator: args.separator.0.clone(),
         delimiter: args.delimiter.0.clone(),
     };
-    let mut sink = Sink::new(printer, args.count, Progress::new(None, shown));
+    let mut sink = Sink::new(
+        printer,
+        args.count,
+        Progress::new(args.count.map_or(Total::Unknown, Total::Records), shown),
+    );
     let options = FetchOptions {
         isolation: match args.isolation {
             IsolationArg::ReadUncommitted => Isolation::ReadUncommitted,
@@ -174,6 +178,17 @@ fn read_alone(
         true => Some(resolve(client, &partitions, StartPoint::End, options.isolation)?),
         false => None,
     };
+    if let Some(ends) = &ends {
+        // Offsets that compaction or markers have left empty make the bar arrive early, which does not hurt.
+        let records: i64 = ends
+            .iter()
+            .map(|(partition, end)| end - positions[partition])
+            .sum();
+        sink.expect(
+            args.count
+                .map_or(records as u64, |count| count.min(records as u64)),
+        );
+    }
     let mut reader = Reader::new(positions, ends, options);
     while !reader.is_at_end() {
         if reader.step(client, sink)? == Appetite::Full {

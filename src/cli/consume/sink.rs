@@ -37,6 +37,11 @@ impl Sink {
         }
     }
 
+    /// So many records are to come.
+    pub fn expect(&mut self, records: u64) {
+        self.progress.set_total(records);
+    }
+
     /// Prints a record. It may not be seen before `flush`.
     pub fn take(&mut self, partition: &Partition, record: &Record<'_>) -> anyhow::Result<Appetite> {
         written(self.printer.print(&mut self.out, partition, record))?;

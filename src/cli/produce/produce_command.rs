@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::input::{Input, Piece};
 use super::record_reader::{KeepKey, ReadRecord, RecordForm, RecordReader};
-use crate::cli::client::{Acks, OutRecord, Producer, ProducerOptions};
+use crate::cli::client::{Acks, ClientError, OutRecord, Producer, ProducerOptions};
 use crate::cli::connect_args::ConnectArgs;
 use crate::cli::escape::parse_separator;
 use crate::cli::output::print_json;
 use crate::cli::point_in_time::now_ms;
-use crate::cli::progress::{Progress, Shown};
+use crate::cli::progress::{Progress, Shown, Total};
 use crate::wire::records::Compression;
 
 const EXAMPLES: &str = "\
@@ -142,9 +142,14 @@ pub fn run(args: &ProduceArgs) -> anyhow::Result<()> {
     }
     let is_shown = !args.quiet && !input.is_terminal();
     let shown = if is_shown { Shown::IfTerminal } else { Shown::No };
-    let mut progress = Progress::new(input.total_bytes(), shown);
+    let mut progress = Progress::new(input.total_bytes().map_or(Total::Unknown, Total::Bytes), shown);
     let started = Instant::now();
-    let result = send_all(args, input, &mut producer, &mut progress);
+    let mut result = send_all(args, input, &mut producer, &mut progress);
+    if result.as_ref().is_err_and(|error| !error.is::<ClientError>()) {
+        // It is the input that has failed: what was read before is still to be sent.
+        let settled = producer.finish();
+        result = result.and(settled.map_err(Into::into));
+    }
     progress.finish();
     // What was acknowledged before an error is worth knowing, too.
     report(args, &producer, started.elapsed())?;
