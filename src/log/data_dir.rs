@@ -2,14 +2,16 @@
 
 use super::checkpoint_file::{self, NamedPartition};
 use super::file_names::{
-    CLEAN_SHUTDOWN, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OWN_CHECKPOINT, RECOVERY_POINTS, WAL_DIR,
-    WalFileId,
+    CLEAN_SHUTDOWN, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX, OWN_CHECKPOINT,
+    RECOVERY_POINTS, WAL_DIR, WalFileId,
 };
-use super::{FileError, LogError, recovery_checkpoint};
+use super::recovery_checkpoint::{RecoveryCheckpoint, RetiredWals};
+use super::{FileError, LogError};
 use crate::base::ids::{Offset, TopicPartition};
-use crate::rt;
+use crate::rt::{self, disk::DirEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
@@ -45,6 +47,7 @@ pub struct DataDir {
     path: PathBuf,
     run: u64,
     recovered_wals: Vec<WalFileId>,
+    keep_wals: AtomicBool,
     /// Kafka's files, by name: for a directory that has none of ours.
     kafkas: BTreeMap<NamedPartition, Checkpoint>,
     book: Mutex<Book>,
@@ -53,6 +56,7 @@ pub struct DataDir {
 #[derive(Debug, Default)]
 struct Book {
     points: BTreeMap<TopicPartition, (Arc<str>, Checkpoint)>,
+    wals: RetiredWals,
     /// Rises with each change.
     version: u64,
     /// The version our file has.
@@ -70,7 +74,6 @@ impl DataDir {
         use rt::disk::blocking;
         let path = path.into();
         let wal_dir = path.join(WAL_DIR);
-        create_durably(&path)?;
         blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
         for entry in &entries {
@@ -85,6 +88,8 @@ impl DataDir {
             removed.map_err(|e| FileError::new(&of_entry, "remove", &e))?;
         }
         let wals = blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
+        let mut wals = wals;
+        finish_removals(&wal_dir, &mut wals)?;
         let mut recovered_wals: Vec<_> = wals.iter().filter_map(|e| WalFileId::parse(&e.name)).collect();
         recovered_wals.sort();
         // Higher than any run before while logs of one are left; the lower half is random, so that nobody who writes records
@@ -92,16 +97,28 @@ impl DataDir {
         let newest = recovered_wals.last().map_or(0, |id| id.run >> 32);
         let run = ((newest + 1) << 32) | (rt::random_u64() & u64::from(u32::MAX));
         blocking::sync_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
-        blocking::sync_dir(&path).map_err(|e| FileError::new(&path, "sync", &e))?;
+        // All names above it: any of them may have been made a moment ago.
+        for dir in path.ancestors() {
+            // Above a relative path.
+            let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+            match blocking::sync_dir(dir) {
+                // A directory we may not open is not one we have made a name in.
+                Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && dir != path => {}
+                synced => synced.map_err(|e| FileError::new(dir, "sync", &e))?,
+            }
+        }
         let mut book = Book::default();
         let mut kafkas = BTreeMap::new();
-        match load_own(&path) {
-            Some(points) => {
+        match load_own(&path)? {
+            Some(own) => {
                 let unnamed: Arc<str> = "".into();
-                book.points = points
-                    .into_iter()
-                    .map(|(id, point)| (id, (unnamed.clone(), point)))
-                    .collect();
+                let points = own.partitions.into_iter();
+                book.points = points.map(|(id, point)| (id, (unnamed.clone(), point))).collect();
+                book.wals = own.wals;
+                let of_files = |(run, shard): (u64, u16)| {
+                    recovered_wals.iter().any(|id| (id.run, id.shard) == (run, shard))
+                };
+                book.wals.retain(|wal, _| of_files(*wal));
             }
             None => {
                 load_kafkas(&path, RECOVERY_POINTS, &mut kafkas, |point, offset| {
@@ -116,6 +133,7 @@ impl DataDir {
             path,
             run,
             recovered_wals,
+            keep_wals: AtomicBool::new(false),
             kafkas,
             book: Mutex::new(book),
         }))
@@ -141,22 +159,52 @@ impl DataDir {
         self.path.join(WAL_DIR).join(id.name())
     }
 
+    /// Keeps the write-ahead logs found at the opening: a partition is offline and may need them.
+    pub(super) fn keep_recovered_wals(&self) {
+        self.keep_wals.store(true, Ordering::Relaxed);
+    }
+
     /// Removes the write-ahead logs found at the opening, oldest first. Only when every shard has recovered, so that what
-    /// was in them is synced in segments. Blocks: for the thread that starts the shards.
+    /// was in them is synced in segments. They stay if a partition is offline, whose records may be nowhere else: the
+    /// next start reads them again. Blocks: for the thread that starts the shards.
     pub fn remove_recovered_wals(&self) -> Result<(), LogError> {
         use rt::disk::blocking;
-        let wal_dir = self.path.join(WAL_DIR);
-        for id in &self.recovered_wals {
-            let path = self.wal_path(*id);
-            match blocking::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(FileError::new(&path, "remove", &e).into());
-                }
-                _ => {}
-            }
+        if self.keep_wals.load(Ordering::Relaxed) {
+            warn!("the old write-ahead logs are kept for the partitions that are offline");
+            return Ok(());
         }
-        blocking::sync_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
-        Ok(())
+        if self.recovered_wals.is_empty() {
+            return Ok(());
+        }
+        let wal_dir = self.path.join(WAL_DIR);
+        let (mark, list) = obsolete_mark(&wal_dir, &self.recovered_wals);
+        rt::disk::blocking::write_file_atomic(&mark, &list)
+            .map_err(|e| FileError::new(&mark, "write", &e))?;
+        let mut wals =
+            rt::disk::blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
+        Ok(finish_removals(&wal_dir, &mut wals)?)
+    }
+
+    /// Removes write-ahead logs of this run: all that was in them is synced in segments.
+    pub(super) async fn remove_own_wals(&self, ids: &[WalFileId]) -> Result<(), FileError> {
+        use rt::disk;
+        let wal_dir = self.path.join(WAL_DIR);
+        let (mark, list) = obsolete_mark(&wal_dir, ids);
+        disk::write_file_atomic(&mark, list)
+            .await
+            .map_err(|e| FileError::new(&mark, "write", &e))?;
+        for id in ids {
+            let path = self.wal_path(*id);
+            disk::remove_file(&path)
+                .await
+                .map_err(|e| FileError::new(&path, "remove", &e))?;
+        }
+        disk::sync_dir(&wal_dir)
+            .await
+            .map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        disk::remove_file(&mark)
+            .await
+            .map_err(|e| FileError::new(&mark, "remove", &e))
     }
 
     /// Notes that the server stopped in order, as Kafka does. When every shard has shut down. Blocks.
@@ -180,6 +228,18 @@ impl DataDir {
         if before.is_none_or(|(_, before)| before != checkpoint) {
             book.version += 1;
         }
+    }
+
+    /// Notes that the frames of a write-ahead log below a number are no longer needed.
+    pub(super) fn note_retired(&self, run: u64, shard: u16, retired_below: u64) {
+        let mut book = self.lock();
+        book.wals.insert((run, shard), retired_below);
+        book.version += 1;
+    }
+
+    /// The number below which frames of a write-ahead log found at the opening are no longer needed.
+    pub(super) fn retired_below(&self, run: u64, shard: u16) -> u64 {
+        self.lock().wals.get(&(run, shard)).copied().unwrap_or(0)
     }
 
     /// Forgets a partition that was deleted.
@@ -230,10 +290,11 @@ impl DataDir {
     async fn write_own(&self) -> Result<(), FileError> {
         let (version, bytes) = {
             let book = self.lock();
-            (
-                book.version,
-                recovery_checkpoint::encode(book.points.iter().map(|(id, (_, point))| (*id, *point))),
-            )
+            let checkpoint = RecoveryCheckpoint {
+                partitions: book.points.iter().map(|(id, (_, point))| (*id, *point)).collect(),
+                wals: book.wals.clone(),
+            };
+            (book.version, checkpoint.encode())
         };
         self.write(OWN_CHECKPOINT, bytes).await?;
         self.lock().written = version;
@@ -295,39 +356,61 @@ impl Drop for WriteTurn<'_> {
     }
 }
 
-/// Makes a directory and the way to it. Each is entered durably where it is made: else a power loss could take the
-/// directory away with all that was made durable in it.
-fn create_durably(dir: &Path) -> Result<(), LogError> {
+/// A file that lists write-ahead log files to be removed: they go together or not at all. Some of them alone would look
+/// as if the others had been lost.
+fn obsolete_mark(wal_dir: &Path, ids: &[WalFileId]) -> (PathBuf, Vec<u8>) {
+    let list: String = ids.iter().map(|id| id.name() + "\n").collect();
+    let first = ids.first().map_or_else(|| "none".to_string(), |id| id.name());
+    (wal_dir.join(first + OBSOLETE_SUFFIX), list.into_bytes())
+}
+
+/// Removes the files that are listed to be removed, durable, then the lists.
+fn finish_removals(wal_dir: &Path, entries: &mut Vec<DirEntry>) -> Result<(), FileError> {
     use rt::disk::blocking;
-    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && blocking::read_dir(dir).is_err();
-    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
-    blocking::create_dir_all(dir).map_err(|e| FileError::new(dir, "create", &e))?;
-    for made in missing {
-        let parent = match made.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        blocking::sync_dir(parent).map_err(|e| FileError::new(parent, "sync", &e))?;
+    let removed = |path: &Path| match blocking::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(FileError::new(path, "remove", &e)),
+        _ => Ok(()),
+    };
+    let (marks, mut wals): (Vec<DirEntry>, Vec<DirEntry>) = std::mem::take(entries)
+        .into_iter()
+        .partition(|e| e.name.ends_with(OBSOLETE_SUFFIX));
+    for mark in &marks {
+        let path = wal_dir.join(&mark.name);
+        let list =
+            blocking::read(&path, MAX_CHECKPOINT_BYTES).map_err(|e| FileError::new(&path, "read", &e))?;
+        let list = String::from_utf8_lossy(&list);
+        let listed: Vec<&str> = list
+            .lines()
+            .filter(|name| WalFileId::parse(name).is_some())
+            .collect();
+        for name in &listed {
+            removed(&wal_dir.join(name))?;
+        }
+        wals.retain(|e| !listed.contains(&e.name.as_str()));
     }
+    if !marks.is_empty() {
+        blocking::sync_dir(wal_dir).map_err(|e| FileError::new(wal_dir, "sync", &e))?;
+    }
+    for mark in &marks {
+        removed(&wal_dir.join(&mark.name))?;
+    }
+    *entries = wals;
     Ok(())
 }
 
 /// Reads our file. Without a usable one nothing is lost but time: everything is checked again.
-fn load_own(dir: &Path) -> Option<Vec<(TopicPartition, Checkpoint)>> {
+fn load_own(dir: &Path) -> Result<Option<RecoveryCheckpoint>, FileError> {
     let path = dir.join(OWN_CHECKPOINT);
     let bytes = match rt::disk::blocking::read(&path, MAX_CHECKPOINT_BYTES) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(e) => {
-            warn!(path = %path.display(), error = %e, "the checkpoint file can't be read: all segments are checked");
-            return None;
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(FileError::new(&path, "read", &e)),
     };
-    let parsed = recovery_checkpoint::parse(&bytes);
+    let parsed = RecoveryCheckpoint::parse(&bytes);
     if parsed.is_none() {
         warn!(path = %path.display(), "the checkpoint file is damaged: all segments are checked");
     }
-    parsed
+    Ok(parsed)
 }
 
 fn load_kafkas(

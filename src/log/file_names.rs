@@ -19,6 +19,8 @@ pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// Folder of the write-ahead logs in a data directory.
 pub const WAL_DIR: &str = "wal";
+/// Ends the name of a file that lists write-ahead log files which are not needed any more.
+pub const OBSOLETE_SUFFIX: &str = ".obsolete";
 /// Ends the name of a partition directory that is being deleted.
 pub const DELETE_SUFFIX: &str = "-delete";
 /// Ends the name of a partition directory that belongs to no partition known here.
@@ -119,22 +121,60 @@ pub struct WalFileId {
     pub run: u64,
     /// The shard that wrote it.
     pub shard: u16,
+    /// Whether it is in the ring.
+    pub kind: WalFileKind,
     /// Place in the shard's ring, from 0. A slot is used again and again.
     pub slot: u16,
+}
+
+/// What a write-ahead log file is to the ring of its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WalFileKind {
+    /// Taken out of the ring and kept, because a partition whose segments failed has records in it.
+    Pinned,
+    /// Part of the ring.
+    Ring,
+}
+
+impl WalFileKind {
+    fn extension(self) -> &'static str {
+        match self {
+            WalFileKind::Pinned => "pinned",
+            WalFileKind::Ring => "wal",
+        }
+    }
 }
 
 impl WalFileId {
     /// The file's name: run, shard and slot.
     pub fn name(self) -> String {
-        format!("{:016x}-{:04}-{:02}.wal", self.run, self.shard, self.slot)
+        format!(
+            "{:016x}-{:04}-{:02}.{}",
+            self.run,
+            self.shard,
+            self.slot,
+            self.kind.extension()
+        )
+    }
+
+    /// The same file, out of the ring.
+    pub fn pinned(self) -> WalFileId {
+        WalFileId {
+            kind: WalFileKind::Pinned,
+            ..self
+        }
     }
 
     /// Reads a name back. `None` if it is not of a write-ahead log.
     pub fn parse(name: &str) -> Option<WalFileId> {
-        let mut parts = name.strip_suffix(".wal")?.split('-');
+        let (numbers, extension) = name.split_once('.')?;
+        let kinds = [WalFileKind::Pinned, WalFileKind::Ring];
+        let kind = kinds.into_iter().find(|kind| kind.extension() == extension)?;
+        let mut parts = numbers.split('-');
         let id = WalFileId {
             run: u64::from_str_radix(parts.next()?, 16).ok()?,
             shard: parts.next()?.parse().ok()?,
+            kind,
             slot: parts.next()?.parse().ok()?,
         };
         (parts.next().is_none() && id.name() == name).then_some(id)
@@ -192,10 +232,13 @@ mod tests {
         let id = WalFileId {
             run: 12,
             shard: 3,
+            kind: WalFileKind::Ring,
             slot: 1,
         };
         assert_eq!(id.name(), "000000000000000c-0003-01.wal");
         assert_eq!(WalFileId::parse(&id.name()), Some(id));
+        assert_eq!(WalFileId::parse(&id.pinned().name()), Some(id.pinned()));
+        assert_ne!(id.pinned().name(), id.name());
         for bad in [
             "c-3-1.wal",
             "000000000000000c-0003-01.wal.tmp",

@@ -1,6 +1,7 @@
 //! Brings tails into segments in the background, and keeps the ring of write-ahead log files turning.
 
 use super::data_dir::CheckpointFiles;
+use super::file_names::{WAL_DIR, WalFileId};
 use super::partition::{PartitionLog, SyncMode};
 use super::shard_context::ShardContext;
 use super::wal::{Retiring, WalRing, create_wal_file};
@@ -28,6 +29,7 @@ pub(super) struct WalKeeper {
     partitions: Partitions,
     creating: Cell<bool>,
     retiring: Cell<bool>,
+    closed: Cell<bool>,
     /// A file could not be made: the ring stays as small as it is.
     no_more: RefCell<Option<FileError>>,
     changed: Event,
@@ -41,6 +43,7 @@ impl WalKeeper {
             partitions,
             creating: Cell::new(false),
             retiring: Cell::new(false),
+            closed: Cell::new(false),
             no_more: RefCell::new(None),
             changed: Event::new(),
         })
@@ -70,6 +73,9 @@ impl WalKeeper {
 
     /// Starts making or freeing a file if that is due.
     fn tend(self: &Rc<Self>) {
+        if self.closed.get() || self.shard.stopped().is_some() {
+            return;
+        }
         let (free, usable) = {
             let ring = self.ring.borrow();
             (ring.free(), ring.usable())
@@ -102,6 +108,18 @@ impl WalKeeper {
                 keeper.changed.notify_all();
                 keeper.tend();
             });
+        }
+    }
+
+    /// Stops making and freeing files, and waits for what is under way.
+    pub async fn close(&self) {
+        self.closed.set(true);
+        loop {
+            let changed = self.changed.wait();
+            if !self.creating.get() && !self.retiring.get() {
+                return;
+            }
+            changed.await;
         }
     }
 
@@ -156,24 +174,42 @@ impl WalKeeper {
         if self.shard.stopped().is_some() {
             return;
         }
-        if stuck {
-            self.ring.borrow_mut().pinned(retiring);
-            return;
+        let (id, retired_below) = {
+            let ring = self.ring.borrow();
+            (ring.id_of(&retiring), ring.retired_below_after(&retiring))
+        };
+        let data_dir = &self.shard.options.data_dir;
+        let mut released = if stuck { self.pin(id).await } else { Ok(()) };
+        if released.is_ok() {
+            data_dir.note_retired(id.run, id.shard, retired_below);
+            released = data_dir.write_checkpoints(CheckpointFiles::Own).await;
         }
-        match self
-            .shard
-            .options
-            .data_dir
-            .write_checkpoints(CheckpointFiles::Own)
-            .await
-        {
+        match released {
+            Ok(()) if stuck => self.ring.borrow_mut().pinned(retiring),
             Ok(()) => self.ring.borrow_mut().retired(retiring),
             Err(e) => {
-                error!(error = %e, "the shard takes no more records until the server is started again: its recovery points can't be written");
+                error!(
+                    shard = self.shard.options.shard.0,
+                    error = %e,
+                    "the shard takes no more records until the server is started again: a write-ahead log file can't be freed"
+                );
                 self.shard.stop(LogStopped::WalFailed(Arc::new(e)));
                 self.wake_partitions();
             }
         }
+    }
+
+    /// Takes a file out of the ring, durable, so that the ring can go on without it.
+    async fn pin(&self, id: WalFileId) -> Result<(), FileError> {
+        let data_dir = &self.shard.options.data_dir;
+        let (from, to) = (data_dir.wal_path(id), data_dir.wal_path(id.pinned()));
+        rt::disk::rename(&from, &to)
+            .await
+            .map_err(|e| FileError::new(&from, "rename", &e))?;
+        let wal_dir = data_dir.path().join(WAL_DIR);
+        rt::disk::sync_dir(&wal_dir)
+            .await
+            .map_err(|e| FileError::new(&wal_dir, "sync", &e))
     }
 
     /// Wakes all who wait on any partition, because the shard has stopped.

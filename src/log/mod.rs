@@ -46,6 +46,8 @@ mod recovery_checkpoint;
 mod segment;
 mod shard_context;
 mod shard_log;
+#[cfg(test)]
+mod sim_tests;
 mod wal;
 
 pub use data_dir::{Checkpoint, CheckpointFiles, DataDir};

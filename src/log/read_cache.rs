@@ -72,7 +72,7 @@ impl ReadCache {
                 None if reads > 0 => break,
                 None => {
                     reads += 1;
-                    self.start(key, file)
+                    self.start(key, needed, file)
                 }
             };
             loading.wait().await;
@@ -91,7 +91,7 @@ impl ReadCache {
     /// Begins to read a piece that will be needed, unless it is there.
     pub fn prefetch(&self, key: PieceKey, needed: usize, file: &SharedFile) {
         if self.look_up(key, needed).is_none() {
-            self.start(key, file);
+            self.start(key, needed, file);
         }
     }
 
@@ -110,7 +110,7 @@ impl ReadCache {
     }
 
     /// Reads in a task of its own: who asked may go away, others may wait.
-    fn start(&self, key: PieceKey, file: &SharedFile) -> Event {
+    fn start(&self, key: PieceKey, readable: usize, file: &SharedFile) -> Event {
         let loaded = Event::new();
         let used = self.0.clock.get();
         self.replace(
@@ -124,10 +124,14 @@ impl ReadCache {
         rt::spawn(async move {
             let read = file.read_at(key.piece * PIECE_BYTES, PIECE_BYTES as usize).await;
             // An error shows to whoever reads again.
-            let ready = read.ok().map(|bytes| Piece {
-                used,
-                state: PieceState::Ready(bytes),
-            });
+            // What stands behind the readable part now (padding, a write under way) is not what will be read there.
+            let ready = read
+                .ok()
+                .map(|bytes| bytes.slice(..readable.min(bytes.len())))
+                .map(|bytes| Piece {
+                    used,
+                    state: PieceState::Ready(bytes),
+                });
             cache.replace(key, ready);
             cache.evict();
             event.notify_all();

@@ -1,46 +1,79 @@
-//! Our own checkpoint file: recovery point and log start of each partition, by topic id.
+//! Our own checkpoint file: recovery point and log start of each partition, by topic id, and how much of each write-ahead
+//! log is no longer needed.
 //!
 //! Kafka's files name partitions by topic name only, so that a topic created anew under an old name would be measured
-//! by the old one's offsets. Lines of text: the version (1), the number of entries, per entry
-//! `topic-id partition recovery-point log-start high-watermark`, and the CRC-32C of all before it in hexadecimal.
+//! by the old one's offsets. Lines of text: the version (1), the number of partitions, per partition
+//! `topic-id partition recovery-point log-start high-watermark`, per write-ahead log `wal run shard retired-below`, and the
+//! CRC-32C of all before it in hexadecimal.
 
 use super::data_dir::Checkpoint;
 use crate::base::ids::{Offset, TopicId, TopicPartition};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Renders the file.
-pub fn encode(entries: impl ExactSizeIterator<Item = (TopicPartition, Checkpoint)>) -> Vec<u8> {
-    let mut text = format!("1\n{}\n", entries.len());
-    for (id, point) in entries {
-        writeln!(
-            text,
-            "{} {} {} {} {}",
-            id.topic, id.partition, point.recovery_point, point.log_start, point.high_watermark
-        )
-        .expect("writing to a string");
-    }
-    let crc = crc32c::crc32c(text.as_bytes());
-    writeln!(text, "{crc:08x}").expect("writing to a string");
-    text.into_bytes()
+/// By run and shard: the frame number below which all frames are no longer needed.
+pub type RetiredWals = BTreeMap<(u64, u16), u64>;
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryCheckpoint {
+    /// By partition.
+    pub partitions: Vec<(TopicPartition, Checkpoint)>,
+    /// By write-ahead log.
+    pub wals: RetiredWals,
 }
 
-/// Reads the file. `None` unless all of it is as it was written.
-pub fn parse(bytes: &[u8]) -> Option<Vec<(TopicPartition, Checkpoint)>> {
-    let (body, crc) = bytes.split_at_checked(bytes.len().checked_sub(9)?)?;
-    let crc = u32::from_str_radix(std::str::from_utf8(crc.strip_suffix(b"\n")?).ok()?, 16).ok()?;
-    if crc != crc32c::crc32c(body) {
-        return None;
+impl RecoveryCheckpoint {
+    /// Renders the file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = format!("1\n{}\n", self.partitions.len());
+        for (id, point) in &self.partitions {
+            writeln!(
+                text,
+                "{} {} {} {} {}",
+                id.topic, id.partition, point.recovery_point, point.log_start, point.high_watermark
+            )
+            .expect("writing to a string");
+        }
+        for ((run, shard), retired_below) in &self.wals {
+            writeln!(text, "wal {run} {shard} {retired_below}").expect("writing to a string");
+        }
+        let crc = crc32c::crc32c(text.as_bytes());
+        writeln!(text, "{crc:08x}").expect("writing to a string");
+        text.into_bytes()
     }
-    let mut lines = std::str::from_utf8(body).ok()?.lines();
-    if lines.next()? != "1" {
-        return None;
+
+    /// Reads the file. `None` unless all of it is as it was written.
+    pub fn parse(bytes: &[u8]) -> Option<RecoveryCheckpoint> {
+        let (body, crc) = bytes.split_at_checked(bytes.len().checked_sub(9)?)?;
+        let crc = u32::from_str_radix(std::str::from_utf8(crc.strip_suffix(b"\n")?).ok()?, 16).ok()?;
+        if crc != crc32c::crc32c(body) {
+            return None;
+        }
+        let mut lines = std::str::from_utf8(body).ok()?.lines();
+        if lines.next()? != "1" {
+            return None;
+        }
+        let count: usize = lines.next()?.parse().ok()?;
+        let mut checkpoint = RecoveryCheckpoint::default();
+        for line in lines {
+            match line.strip_prefix("wal ") {
+                Some(wal) => checkpoint.wals.extend([parse_wal(wal)?]),
+                None => checkpoint.partitions.push(parse_partition(line)?),
+            }
+        }
+        (checkpoint.partitions.len() == count).then_some(checkpoint)
     }
-    let count: usize = lines.next()?.parse().ok()?;
-    let entries: Vec<_> = lines.map(parse_entry).collect::<Option<_>>()?;
-    (entries.len() == count).then_some(entries)
 }
 
-fn parse_entry(line: &str) -> Option<(TopicPartition, Checkpoint)> {
+fn parse_wal(line: &str) -> Option<((u64, u16), u64)> {
+    let mut words = line.split(' ');
+    let wal = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let retired_below = words.next()?.parse().ok()?;
+    words.next().is_none().then_some((wal, retired_below))
+}
+
+fn parse_partition(line: &str) -> Option<(TopicPartition, Checkpoint)> {
     let mut words = line.split(' ');
     let topic = TopicId::parse(words.next()?)?;
     let partition = words.next()?.parse().ok()?;
@@ -71,19 +104,24 @@ mod tests {
             log_start: Offset(2),
             high_watermark: Offset(20),
         };
-        let bytes = encode([(id, point)].into_iter());
+        let checkpoint = RecoveryCheckpoint {
+            partitions: vec![(id, point)],
+            wals: RetiredWals::from([((5, 1), 44)]),
+        };
+        let bytes = checkpoint.encode();
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(
-            text.starts_with("1\n1\nAAECAwQFBgcICQoLDA0ODw 3 17 2 20\n"),
+            text.starts_with("1\n1\nAAECAwQFBgcICQoLDA0ODw 3 17 2 20\nwal 5 1 44\n"),
             "{text}"
         );
-        assert_eq!(parse(&bytes), Some(vec![(id, point)]));
-        assert_eq!(parse(&encode([].into_iter())), Some(vec![]));
+        assert_eq!(RecoveryCheckpoint::parse(&bytes), Some(checkpoint));
+        let empty = RecoveryCheckpoint::default();
+        assert_eq!(RecoveryCheckpoint::parse(&empty.encode()), Some(empty));
         for i in 0..bytes.len() {
-            assert_eq!(parse(&bytes[..i]), None, "cut at {i}");
+            assert_eq!(RecoveryCheckpoint::parse(&bytes[..i]), None, "cut at {i}");
             let mut bad = bytes.clone();
             bad[i] ^= 1;
-            assert_eq!(parse(&bad), None, "byte {i}");
+            assert_eq!(RecoveryCheckpoint::parse(&bad), None, "byte {i}");
         }
     }
 }

@@ -182,13 +182,20 @@ impl ShardContext {
             };
             if let Some(partition) = partition.upgrade() {
                 let mut state = partition.state.borrow_mut();
-                if state.writer.written.stream < mark.stream && state.stopped.is_none() {
+                let written = state.writer.written;
+                let until = if state.stopped.is_some() {
+                    if written.stream < mark.stream {
+                        written
+                    } else {
+                        *mark
+                    }
+                } else if written.stream < mark.stream {
                     drop(state);
                     self.queue_flush(&partition);
                     return;
-                }
-                let until = if state.writer.written.stream < mark.stream {
-                    state.writer.written
+                } else if state.submitted.stream < mark.stream {
+                    // It is in its segment, but the committer has yet to take it.
+                    return;
                 } else {
                     *mark
                 };

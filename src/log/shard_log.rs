@@ -33,6 +33,7 @@ pub struct ShardLog {
 
 struct Running {
     ring: Rc<RefCell<WalRing>>,
+    keeper: Rc<WalKeeper>,
     committer: JoinHandle<()>,
     flusher: JoinHandle<()>,
 }
@@ -88,6 +89,7 @@ impl ShardLog {
                     self.partitions.borrow_mut().insert(*id, log.clone());
                 }
                 Err(e) => {
+                    self.shard.options.data_dir.keep_recovered_wals();
                     error!(topic = %id.topic, partition = id.partition, error = %e, "a partition is offline");
                 }
             }
@@ -113,10 +115,16 @@ impl ShardLog {
         ring.add(create_wal_file(&options.data_dir, ring.next_id(), options.wal_file_bytes).await?);
         let ring = Rc::new(RefCell::new(ring));
         let keeper = WalKeeper::new(self.shard.clone(), ring.clone(), self.partitions.clone());
-        let committer = Committer::new(self.shard.clone(), ring.clone(), keeper, self.closing.clone());
+        let committer = Committer::new(
+            self.shard.clone(),
+            ring.clone(),
+            keeper.clone(),
+            self.closing.clone(),
+        );
         let flusher = Flusher::new(self.shard.clone(), self.closing.clone());
         *self.running.borrow_mut() = Some(Running {
             ring,
+            keeper,
             committer: rt::spawn(committer.run()),
             flusher: rt::spawn(flusher.run()),
         });
@@ -226,6 +234,7 @@ impl ShardLog {
         if let Some(running) = running {
             running.committer.await;
             running.flusher.await;
+            running.keeper.close().await;
             ring = Some(running.ring);
         }
         let stopped = self.shard.stopped();
@@ -260,22 +269,16 @@ impl ShardLog {
         remove: bool,
     ) -> Result<(), LogError> {
         let data_dir = &self.shard.options.data_dir;
-        for (id, file) in files {
+        let ids: Vec<_> = files.iter().map(|(id, _)| *id).collect();
+        for (_, file) in files {
             if let Ok(file) = Rc::try_unwrap(file) {
                 // Every write was synced when it was ready.
                 let _ = file.close().await;
             }
-            if remove {
-                let path = data_dir.wal_path(id);
-                disk::remove_file(&path)
-                    .await
-                    .map_err(|e| FileError::new(&path, "remove", &e))?;
-            }
         }
-        let wal_dir = data_dir.path().join(WAL_DIR);
-        disk::sync_dir(&wal_dir)
-            .await
-            .map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        if remove {
+            data_dir.remove_own_wals(&ids).await?;
+        }
         Ok(())
     }
 }

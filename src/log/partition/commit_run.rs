@@ -52,6 +52,10 @@ impl PartitionLog {
         let (mut check, mut bytes) = (0, 0);
         let mut end = from;
         for batch in state.tail.from_offset(from.offset) {
+            assert!(
+                batch.base == end.offset,
+                "what is not committed yet stays in memory"
+            );
             if bytes + batch.bytes.len() > limit_bytes {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use super::segment_scan::{Continuity, scan_segment};
 use crate::base::ids::Offset;
+use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::data_dir::Checkpoint;
 use crate::log::epoch_cache::EpochCache;
 use crate::log::file_names::{
@@ -23,6 +24,8 @@ use tracing::warn;
 
 /// Largest small file (snapshot, epochs) that is read.
 const MAX_SMALL_FILE_BYTES: u64 = 256 << 20;
+/// How much is written again at a time, in bytes.
+const REWRITE_BYTES: u64 = 1 << 20;
 
 /// A partition whose segments were taken up; the write-ahead logs come next.
 #[derive(Debug)]
@@ -295,6 +298,7 @@ impl Scan<'_> {
         } else {
             Continuity::Strict
         };
+        let mut unsynced_from = None;
         let mut segment = Segment::new(base, rt::wall_ms(), 0);
         let mut index = IndexBuild::default();
         let interval = self.spec.config.index_interval_bytes;
@@ -311,6 +315,9 @@ impl Scan<'_> {
                 let bytes = header.size_bytes() as u64;
                 index.add(interval, position as u32, bytes, relative, header.max_timestamp);
                 segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
+                if header.base_offset >= synced_below {
+                    unsynced_from.get_or_insert(position);
+                }
                 *epochs_dirty |= epochs.assign(header.partition_leader_epoch, header.base_offset);
                 if header.base_offset >= producers_from {
                     producers.record(header, header.base_offset);
@@ -318,16 +325,24 @@ impl Scan<'_> {
             },
         )
         .await?;
-        // What was written but not synced may still be lost with the power, and is about to be called durable.
-        file.datasync()
-            .await
-            .map_err(|e| FileError::new(path, "sync", &e))?;
+        let rewritten = scanned.next_offset > synced_below;
+        if rewritten {
+            let unsynced = unsynced_from.unwrap_or(scanned.position)..scanned.position;
+            rewrite(&file, path, unsynced).await?;
+            disk::sync_dir(self.dir)
+                .await
+                .map_err(|e| FileError::new(self.dir, "sync", &e))?;
+        }
+        if next_base.is_some() && scanned.bad.is_none() && (rewritten || scanned.position < file_bytes) {
+            // Zeros up to the block's end: from the lines above, or from a recovery that did not get to here.
+            cut(&file, path, scanned.position).await?;
+        }
         file.close()
             .await
             .map_err(|e| FileError::new(path, "close", &e))?;
         if let Some(next) = next_base {
-            let whole = scanned.bad.is_none() && scanned.position == file_bytes;
-            if !whole || scanned.next_offset > next || (base >= synced_below && scanned.next_offset != next) {
+            let whole = scanned.bad.is_none() && scanned.next_offset <= next;
+            if !whole || (base >= synced_below && scanned.next_offset != next) {
                 let what = scanned
                     .bad
                     .unwrap_or_else(|| format!("the segment should reach offset {next}"));
@@ -335,7 +350,7 @@ impl Scan<'_> {
             }
             segment.index = SegmentIndex::OnDisk;
             self.rewrite_indexes(base, index).await?;
-            self.end = (file_bytes, next);
+            self.end = (scanned.position, next);
         } else {
             // Zeros behind the last batch do no harm: they are written over.
             self.excess = scanned.bad.is_some();
@@ -368,6 +383,41 @@ impl Scan<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes again, and syncs, what is not known to be synced: it is about to be called durable.
+///
+/// A sync alone would not do. After one that failed the bytes may be readable and yet never reach the disk, whatever
+/// later syncs say; only another write brings them there. The bytes stay the same, so it is safe to stop halfway.
+async fn rewrite(file: &disk::File, path: &Path, bytes: std::ops::Range<u64>) -> Result<(), FileError> {
+    let mut position = bytes.start - bytes.start % DISK_BLOCK_BYTES as u64;
+    while position < bytes.end {
+        let len = (bytes.end - position).min(REWRITE_BYTES) as usize;
+        let whole = len.next_multiple_of(DISK_BLOCK_BYTES);
+        let read = file
+            .read_at(position, whole)
+            .await
+            .map_err(|e| FileError::new(path, "read", &e))?;
+        let mut buffer = disk::IoBuf::with_capacity(whole);
+        buffer[..read.len()].copy_from_slice(&read);
+        buffer[read.len()..whole].fill(0);
+        file.write_at(buffer, whole, position)
+            .await
+            .map_err(|e| FileError::new(path, "write", &e))?;
+        position += whole as u64;
+    }
+    file.datasync()
+        .await
+        .map_err(|e| FileError::new(path, "sync", &e))
+}
+
+async fn cut(file: &disk::File, path: &Path, bytes: u64) -> Result<(), FileError> {
+    file.set_len(bytes)
+        .await
+        .map_err(|e| FileError::new(path, "cut", &e))?;
+    file.datasync()
+        .await
+        .map_err(|e| FileError::new(path, "sync", &e))
 }
 
 pub(super) fn damaged(path: &Path, position: u64, offset: Option<Offset>, what: &str) -> PartitionOffline {

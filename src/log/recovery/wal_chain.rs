@@ -5,13 +5,14 @@
 
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::data_dir::DataDir;
-use crate::log::file_names::WalFileId;
+use crate::log::file_names::{WalFileId, WalFileKind};
 use crate::log::wal::{DirectoryEntry, FRAME_HEADER_BYTES, FrameHeader, parse_directory};
 use crate::rt::{
     self,
     disk::{File, OpenOptions, ReadBuf},
 };
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 use tracing::info;
@@ -52,10 +53,15 @@ pub(super) enum ChainEvent {
 pub(super) struct WalChain {
     run: u64,
     shard: u16,
+    kind: WalFileKind,
     files: Vec<ChainFile>,
     file: usize,
     position: u64,
     expected: Option<u64>,
+    /// The first frame that was there.
+    first: Option<u64>,
+    /// The largest number below which a frame said all were retired.
+    retired_below: u64,
     ready: Vec<ChainEvent>,
 }
 
@@ -78,6 +84,8 @@ enum Found {
     Nothing {
         what: String,
         unreadable: bool,
+        /// The frame's number, if its header says it.
+        number: Option<u64>,
     },
 }
 
@@ -94,16 +102,19 @@ struct Ahead {
 }
 
 impl WalChain {
-    /// Opens the files and brings them into order.
+    /// Opens the files and brings them into order: those of a ring, or one that was taken out of it.
     pub async fn open(data_dir: &DataDir, ids: &[WalFileId]) -> std::io::Result<WalChain> {
         let (run, shard) = (ids[0].run, ids[0].shard);
         let mut chain = WalChain {
             run,
             shard,
+            kind: ids[0].kind,
             files: Vec::new(),
             file: 0,
             position: 0,
             expected: None,
+            first: None,
+            retired_below: data_dir.retired_below(run, shard),
             ready: Vec::new(),
         };
         for id in ids {
@@ -112,7 +123,12 @@ impl WalChain {
                 read: true,
                 ..OpenOptions::default()
             };
-            let file = File::open(&*path, &options).await?;
+            let file = match File::open(&*path, &options).await {
+                Ok(file) => file,
+                // Removed since it was listed, by the process before this one: so it was not needed any more.
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) => return Err(e),
+            };
             let bytes = file.len()?;
             let begin = file.read_at(0, FRAME_HEADER_BYTES).await.ok();
             let first = begin.and_then(|b| chain.header(&b, bytes));
@@ -140,6 +156,21 @@ impl WalChain {
         Ok(chain)
     }
 
+    /// The number of the frame behind the last one there.
+    pub fn end(&self) -> u64 {
+        self.expected.unwrap_or(0)
+    }
+
+    /// The frames below this are elsewhere: in files that were taken out of the ring.
+    pub fn explained_below(&mut self, frame: u64) {
+        self.retired_below = self.retired_below.max(frame);
+    }
+
+    /// When in its run the first file was begun.
+    pub fn begun(&self) -> u64 {
+        self.files.first().map_or(0, |f| f.file_use)
+    }
+
     /// Run and shard.
     pub fn id(&self) -> (u64, u16) {
         (self.run, self.shard)
@@ -159,7 +190,9 @@ impl WalChain {
             if let Some(event) = self.ready.pop() {
                 return Some(event);
             }
-            let file = self.files.get(self.file)?;
+            let Some(file) = self.files.get(self.file) else {
+                return self.missing_before();
+            };
             if self.position + BLOCK > file.bytes {
                 self.file += 1;
                 self.position = 0;
@@ -176,15 +209,36 @@ impl WalChain {
                     };
                     self.position += u64::from(header.frame_bytes);
                     self.expected = Some(header.frame + 1);
+                    self.first.get_or_insert(header.frame);
+                    self.retired_below = self.retired_below.max(header.retired_below);
                     return Some(event);
                 }
                 Found::Whole { header, .. } => {
                     let what = format!("frame {} stands there", header.frame);
                     self.missing(what, false).await;
                 }
-                Found::Nothing { what, unreadable } => self.missing(what, unreadable).await,
+                Found::Nothing {
+                    what,
+                    unreadable,
+                    number,
+                } => {
+                    self.expected = self.expected.or(number);
+                    self.missing(what, unreadable).await;
+                }
             }
         }
+    }
+
+    /// At the end: the frames before the first one there were retired, or a file of theirs is gone.
+    fn missing_before(&mut self) -> Option<ChainEvent> {
+        let first = self.first.take().filter(|_| self.kind == WalFileKind::Ring)?;
+        let path = self.files.first()?.path.clone();
+        (first > self.retired_below).then(|| ChainEvent::Lost {
+            up_to: first,
+            path,
+            position: 0,
+            what: format!("the frames from {} to {first} are in no file", self.retired_below),
+        })
     }
 
     /// The frame expected here is not here: goes on to where it is, or ends the chain, or says what is lost.
@@ -195,7 +249,8 @@ impl WalChain {
             self.position = 0;
             return;
         }
-        let ahead = self.look_ahead().await;
+        let mut ahead = self.look_ahead().await;
+        ahead.retired_below = ahead.retired_below.max(self.retired_below);
         let expected = self.expected.unwrap_or(0);
         let (path, position) = (self.files[self.file].path.clone(), self.position);
         let unreadable = unreadable || ahead.unreadable;
@@ -335,35 +390,38 @@ impl WalChain {
 
     async fn frame_at(&self, index: usize, position: u64) -> Found {
         let file = &self.files[index];
-        let nothing = |what: &str| Found::Nothing {
+        let nothing = |what: &str, number| Found::Nothing {
             what: what.to_string(),
             unreadable: false,
+            number,
         };
         let unreadable = |e: std::io::Error| Found::Nothing {
             what: e.to_string(),
             unreadable: true,
+            number: None,
         };
         let begin = match file.file.read_at(position, DISK_BLOCK_BYTES).await {
             Ok(begin) => begin,
             Err(e) => return unreadable(e),
         };
         let Some(header) = self.header(&begin, file.bytes) else {
-            return nothing("there is no frame");
+            return nothing("there is no frame", None);
         };
         if header.file_use != file.file_use {
-            return nothing("the frame there is of an earlier use of the file");
+            return nothing("the frame there is of an earlier use of the file", None);
         }
         if position + u64::from(header.frame_bytes) > file.bytes {
-            return nothing("the frame goes past the end of the file");
+            return nothing("the frame goes past the end of the file", None);
         }
         let bytes = match file.file.read_at(position, header.frame_bytes as usize).await {
             Ok(bytes) => bytes,
             Err(e) => return unreadable(e),
         };
+        let number = Some(header.frame);
         match entries(&header, &bytes) {
             Some(entries) if entries.iter().all(|e| e.whole) => Found::Whole { header, entries },
-            Some(_) => nothing("a checksum of the frame's batches does not match"),
-            None => nothing("the checksum of the frame's directory does not match"),
+            Some(_) => nothing("a checksum of the frame's batches does not match", number),
+            None => nothing("the checksum of the frame's directory does not match", number),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Recovering;
 use super::partition_recovery::damaged;
 use super::wal_chain::{ChainEntry, ChainEvent, WalChain};
 use crate::base::ids::{Offset, TopicPartition};
-use crate::log::file_names::{SegmentFile, WAL_DIR, WalFileId};
+use crate::log::file_names::{SegmentFile, WAL_DIR, WalFileId, WalFileKind};
 use crate::log::partition::{PartitionLog, SyncMode};
 use crate::log::shard_context::ShardContext;
 use crate::log::{FileError, LogStopped, PartitionOffline};
@@ -74,39 +74,61 @@ impl WalReplay {
 
     async fn read_chain(&mut self, ids: &[WalFileId], lost: &mut Vec<Lost>) -> std::io::Result<()> {
         let data_dir = self.shard.options.data_dir.clone();
-        let mut chain = WalChain::open(&data_dir, ids).await?;
+        let (pinned, ring): (Vec<_>, Vec<_>) = ids.iter().partition(|id| id.kind == WalFileKind::Pinned);
+        let mut chains = Vec::new();
+        for id in pinned {
+            chains.push(WalChain::open(&data_dir, &[id]).await?);
+        }
+        chains.sort_by_key(WalChain::begun);
+        let mut pinned_end = 0;
+        for chain in chains {
+            pinned_end = self.read_frames(chain, lost).await;
+        }
+        if !ring.is_empty() {
+            let mut ring = WalChain::open(&data_dir, &ring).await?;
+            // Files leave the ring oldest first.
+            ring.explained_below(pinned_end);
+            self.read_frames(ring, lost).await;
+        }
+        Ok(())
+    }
+
+    /// Returns the number behind the last frame.
+    async fn read_frames(&mut self, mut chain: WalChain, lost: &mut Vec<Lost>) -> u64 {
         while let Some(event) = chain.next().await {
-            match event {
-                ChainEvent::Frame {
-                    number,
-                    path,
-                    position,
-                    entries,
-                } => {
-                    for entry in &entries {
-                        self.apply(chain.id(), number, &path, position, entry);
-                    }
-                    self.keep_memory_bounded().await;
-                }
-                ChainEvent::Lost {
-                    up_to,
-                    path,
-                    position,
-                    what,
-                } => {
-                    let what = format!("acknowledged records were written here and are damaged: {what}");
-                    error!(wal = %path.display(), position, what, "a write-ahead log is damaged");
-                    lost.push(Lost {
-                        chain: chain.id(),
-                        up_to,
-                        error: damaged(&path, position, None, &what),
-                    });
-                }
-            }
+            self.take(chain.id(), event, lost).await;
             rt::yield_if_needed().await;
         }
+        let end = chain.end();
         chain.close().await;
-        Ok(())
+        end
+    }
+
+    async fn take(&mut self, chain: (u64, u16), event: ChainEvent, lost: &mut Vec<Lost>) {
+        match event {
+            ChainEvent::Frame {
+                number,
+                path,
+                position,
+                entries,
+            } => {
+                for entry in &entries {
+                    self.apply(chain, number, &path, position, entry);
+                }
+                self.keep_memory_bounded().await;
+            }
+            ChainEvent::Lost {
+                up_to,
+                path,
+                position,
+                what,
+            } => {
+                let what = format!("acknowledged records were written here and are damaged: {what}");
+                error!(wal = %path.display(), position, what, "a write-ahead log is damaged");
+                let error = damaged(&path, position, None, &what);
+                lost.push(Lost { chain, up_to, error });
+            }
+        }
     }
 
     fn apply(&mut self, chain: (u64, u16), number: u64, path: &Path, position: u64, found: &ChainEntry) {

@@ -20,8 +20,8 @@ pub(in crate::log) async fn create_wal_file(
     };
     let options = OpenOptions {
         write: true,
-        create: true,
-        truncate: true,
+        // Never over a file that is there: it may hold the only copy of something.
+        create_new: true,
         ..OpenOptions::default()
     };
     let file = File::open(&path, &options).await.map_err(failed("open"))?;

@@ -4,7 +4,7 @@
 
 use super::FrameHeader;
 use crate::base::ids::{Offset, TopicPartition};
-use crate::log::file_names::WalFileId;
+use crate::log::file_names::{WalFileId, WalFileKind};
 use crate::log::partition::PartitionLog;
 use crate::rt::disk::File;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ enum SlotState {
     Free,
     Current,
     Full,
-    /// It holds records of a partition whose segments failed: kept for the next start.
+    /// Out of the ring: it holds records of a partition whose segments failed, for the next start.
     Pinned,
 }
 
@@ -78,6 +78,7 @@ impl WalRing {
         WalFileId {
             run: self.run,
             shard: self.shard,
+            kind: WalFileKind::Ring,
             slot: self.slots.len() as u16,
         }
     }
@@ -152,14 +153,27 @@ impl WalRing {
             .or_insert_with(|| (partition.clone(), end));
     }
 
-    /// No frame below this is needed any more.
+    /// No frame below this is needed any more, but for those in files out of the ring.
     fn retired_below(&self) -> u64 {
-        let held = self
+        self.needed_without(None)
+    }
+
+    /// The same when this file will be out of the ring too, or free.
+    pub fn retired_below_after(&self, retiring: &Retiring) -> u64 {
+        self.needed_without(Some(retiring.slot))
+    }
+
+    fn needed_without(&self, slot: Option<usize>) -> u64 {
+        let held = |s: &Slot| matches!(s.state, SlotState::Current | SlotState::Full);
+        let others = self
             .slots
             .iter()
-            .filter(|s| s.state != SlotState::Free)
-            .map(|s| s.first_frame);
-        held.min().unwrap_or(self.next_frame)
+            .enumerate()
+            .filter(|(i, s)| Some(*i) != slot && held(s));
+        others
+            .map(|(_, s)| s.first_frame)
+            .min()
+            .unwrap_or(self.next_frame)
     }
 
     /// How many files could be made current now.
@@ -194,20 +208,23 @@ impl WalRing {
         slot.state = SlotState::Free;
     }
 
-    /// The file is kept for the next start: a partition it covers can't be synced.
-    pub fn pinned(&mut self, retiring: Retiring) {
-        self.slots[retiring.slot].state = SlotState::Pinned;
+    /// The file of a slot.
+    pub fn id_of(&self, retiring: &Retiring) -> WalFileId {
+        self.slots[retiring.slot].id
     }
 
-    /// Whether a file is kept for the next start.
-    pub fn has_pinned(&self) -> bool {
-        self.slots.iter().any(|s| s.state == SlotState::Pinned)
+    /// The file was taken out of the ring: a partition it covers can't be synced.
+    pub fn pinned(&mut self, retiring: Retiring) {
+        let slot = &mut self.slots[retiring.slot];
+        slot.state = SlotState::Pinned;
+        slot.covers.clear();
     }
 
     /// The ring's files, when the shard shuts down.
     pub fn take_files(&mut self) -> Vec<(WalFileId, Rc<File>)> {
         self.current = None;
-        self.slots.drain(..).map(|s| (s.id, s.file)).collect()
+        let ring = self.slots.drain(..).filter(|s| s.state != SlotState::Pinned);
+        ring.map(|s| (s.id, s.file)).collect()
     }
 
     /// Forgets a partition that was deleted, so that nothing waits for it and its memory is free.
