@@ -100,7 +100,11 @@ impl DataDir {
         // All names above it: any of them may have been made a moment ago.
         for dir in path.ancestors() {
             // Above a relative path.
-            let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+            let dir = if dir.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                dir
+            };
             match blocking::sync_dir(dir) {
                 // A directory we may not open is not one we have made a name in.
                 Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && dir != path => {}
