@@ -116,7 +116,11 @@ impl CoordinatorEngine {
         }
     }
 
-    fn join(&mut self, request: RequestId, join: JoinRequest, now: Now, effects: &mut Effects) {
+    fn join(&mut self, request: RequestId, mut join: JoinRequest, now: Now, effects: &mut Effects) {
+        if join.rebalance_timeout_ms < 0 {
+            // What the stored format means by -1, and what the oldest clients have.
+            join.rebalance_timeout_ms = join.session_timeout_ms;
+        }
         let bounds = self.settings.min_session_timeout_ms..=self.settings.max_session_timeout_ms;
         if !bounds.contains(&join.session_timeout_ms) {
             self.step(now, effects)

@@ -53,4 +53,10 @@ impl Deadlines {
         self.at.remove(&deadline);
         Some(deadline)
     }
+
+    /// True if the deadline is set.
+    #[cfg(test)]
+    pub fn is_set(&self, deadline: &Deadline) -> bool {
+        self.at.contains_key(deadline)
+    }
 }

@@ -23,29 +23,29 @@ const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
 /// One classic group. Clones are for trying a change out before it is written: all bytes in it are shared.
 #[derive(Clone, Debug)]
 pub(in crate::group) struct ClassicGroup {
-    pub(super) id: Rc<str>,
-    pub(super) state: GroupState,
+    pub(in crate::group) id: Rc<str>,
+    pub(in crate::group) state: GroupState,
     /// Rises with each completed join phase.
-    pub(super) generation: i32,
+    pub(in crate::group) generation: i32,
     /// None until the first member.
-    pub(super) protocol_type: Option<Rc<str>>,
+    pub(in crate::group) protocol_type: Option<Rc<str>>,
     /// What the members of the current generation voted for.
-    pub(super) protocol: Option<Rc<str>>,
-    pub(super) leader: Option<Rc<str>>,
+    pub(in crate::group) protocol: Option<Rc<str>>,
+    pub(in crate::group) leader: Option<Rc<str>>,
     /// When the group came into its state. None if that was written by a broker of old.
-    pub(super) state_timestamp_ms: Option<i64>,
-    pub(super) members: BTreeMap<Rc<str>, Member>,
+    pub(in crate::group) state_timestamp_ms: Option<i64>,
+    pub(in crate::group) members: BTreeMap<Rc<str>, Member>,
     /// Member ids by `group.instance.id`.
-    pub(super) static_members: HashMap<Rc<str>, Rc<str>>,
+    pub(in crate::group) static_members: HashMap<Rc<str>, Rc<str>>,
     /// Ids that were given out and not yet joined with (KIP-394).
-    pub(super) pending_join: BTreeSet<Rc<str>>,
+    pub(in crate::group) pending_join: BTreeSet<Rc<str>>,
     /// Members of the generation that did not sync yet.
-    pub(super) pending_sync: BTreeSet<Rc<str>>,
-    pub(super) votes: ProtocolVotes,
+    pub(in crate::group) pending_sync: BTreeSet<Rc<str>>,
+    pub(in crate::group) votes: ProtocolVotes,
     /// How many members have a parked JoinGroup.
-    pub(super) joins_parked: usize,
+    pub(in crate::group) joins_parked: usize,
     /// The topics of all members; none if the members are no consumers or not understood.
-    pub(super) subscribed: Option<BTreeSet<String>>,
+    pub(in crate::group) subscribed: Option<BTreeSet<String>>,
 }
 
 impl ClassicGroup {
@@ -145,7 +145,7 @@ impl ClassicGroup {
     }
 
     /// Checks that a request comes from a current member.
-    pub(super) fn check_member(
+    pub(in crate::group) fn check_member(
         &self,
         member_id: &str,
         instance_id: Option<&Rc<str>>,
@@ -165,7 +165,7 @@ impl ClassicGroup {
     }
 
     /// Takes a member in. The first one becomes the leader and decides the protocol type.
-    pub(super) fn insert_member(&mut self, member: Member) {
+    pub(in crate::group) fn insert_member(&mut self, member: Member) {
         if let Some(instance_id) = &member.instance_id {
             self.static_members.insert(instance_id.clone(), member.id.clone());
         }
@@ -181,7 +181,7 @@ impl ClassicGroup {
 
     /// Takes a member out, or an id that was given out. Leadership goes to another member. The member's parked
     /// requests are the caller's to answer.
-    pub(super) fn take_member(&mut self, member_id: &str) -> Option<Member> {
+    pub(in crate::group) fn take_member(&mut self, member_id: &str) -> Option<Member> {
         self.pending_join.remove(member_id);
         self.pending_sync.remove(member_id);
         let member = self.members.remove(member_id)?;
@@ -197,7 +197,7 @@ impl ClassicGroup {
     }
 
     /// Removes a member for good: its deadline goes, its parked requests are told that it is unknown.
-    pub(super) fn remove_member(&mut self, step: &mut Step<'_>, member_id: &Rc<str>) {
+    pub(in crate::group) fn remove_member(&mut self, step: &mut Step<'_>, member_id: &Rc<str>) {
         step.deadlines.cancel(&self.session_of(member_id));
         if let Some(member) = self.take_member(member_id) {
             if let Some(request) = member.join {
@@ -210,7 +210,7 @@ impl ClassicGroup {
     }
 
     /// Parks the member's JoinGroup until the join phase ends.
-    pub(super) fn park_join(&mut self, step: &mut Step<'_>, member_id: &str, request: RequestId) {
+    pub(in crate::group) fn park_join(&mut self, step: &mut Step<'_>, member_id: &str, request: RequestId) {
         let member = self.members.get_mut(member_id).expect("the member was looked up");
         match member.join.replace(request) {
             // The client gave up on its earlier request; whoever still holds it must not wait for ever.
@@ -220,19 +220,19 @@ impl ClassicGroup {
     }
 
     /// Takes the member's parked JoinGroup, if there is one.
-    pub(super) fn unpark_join(&mut self, member_id: &str) -> Option<RequestId> {
+    pub(in crate::group) fn unpark_join(&mut self, member_id: &str) -> Option<RequestId> {
         let request = self.members.get_mut(member_id)?.join.take()?;
         self.joins_parked -= 1;
         Some(request)
     }
 
     /// Every member waits for the join phase to end, and nobody is about to come back with its new id.
-    pub(super) fn have_all_joined(&self) -> bool {
+    pub(in crate::group) fn have_all_joined(&self) -> bool {
         self.joins_parked == self.members.len() && self.pending_join.is_empty()
     }
 
     /// Replaces what the member can do and how patient it is.
-    pub(super) fn update_member(
+    pub(in crate::group) fn update_member(
         &mut self,
         member_id: &str,
         protocols: Vec<Protocol>,
@@ -248,7 +248,7 @@ impl ClassicGroup {
     }
 
     /// The longest time any member wants a rebalance to wait.
-    pub(super) fn rebalance_timeout_ms(&self) -> i32 {
+    pub(in crate::group) fn rebalance_timeout_ms(&self) -> i32 {
         self.members
             .values()
             .map(|member| member.rebalance_timeout_ms)
@@ -257,7 +257,7 @@ impl ClassicGroup {
             .max(0)
     }
 
-    pub(super) fn session_of(&self, member_id: &Rc<str>) -> Deadline {
+    pub(in crate::group) fn session_of(&self, member_id: &Rc<str>) -> Deadline {
         Deadline::Session {
             group: self.id.clone(),
             member: member_id.clone(),
@@ -265,7 +265,7 @@ impl ClassicGroup {
     }
 
     /// Starts the member's session anew.
-    pub(super) fn renew_session(&self, step: &mut Step<'_>, member_id: &str) {
+    pub(in crate::group) fn renew_session(&self, step: &mut Step<'_>, member_id: &str) {
         let member = &self.members[member_id];
         step.set_deadline(self.session_of(&member.id), member.session_timeout_ms);
     }
@@ -300,13 +300,13 @@ impl ClassicGroup {
         }
     }
 
-    pub(super) fn move_to(&mut self, state: GroupState, now: WallMs) {
+    pub(in crate::group) fn move_to(&mut self, state: GroupState, now: WallMs) {
         self.state = state;
         self.state_timestamp_ms = Some(now.0);
     }
 
     /// The current generation for one member; with all members if it leads.
-    pub(super) fn joined_answer(&self, member_id: &Rc<str>) -> JoinAnswer {
+    pub(in crate::group) fn joined_answer(&self, member_id: &Rc<str>) -> JoinAnswer {
         let leads = self.leader.as_ref() == Some(member_id);
         JoinAnswer {
             error: None,
@@ -331,7 +331,7 @@ impl ClassicGroup {
     }
 
     /// Reads the topics of all members for the protocol in use.
-    pub(super) fn read_subscriptions(&mut self) {
+    pub(in crate::group) fn read_subscriptions(&mut self) {
         self.subscribed = None;
         if !self.has_consumers() {
             return;

@@ -11,6 +11,10 @@ use crate::group::error::GroupError;
 use crate::group::event::Answer;
 use crate::group::step::{Step, Then};
 
+/// How long a rebalance that no member joined waits at least before it looks again. Members may ask for a rebalance
+/// timeout of nothing, and a coordinator must not look without pause. A guess: short beside any session.
+const MIN_WAIT_FOR_STATIC_MS: i32 = 1_000;
+
 impl ClassicGroup {
     /// Begins a rebalance, or ends the join phase of the one under way if all are there.
     pub(super) fn rebalance_or_complete_join(&mut self, step: &mut Step<'_>) {
@@ -123,11 +127,12 @@ impl ClassicGroup {
         }
         if !self.members.is_empty() && !self.elect_joined_leader() {
             // Only static members, and none of them joined. Their sessions will end, or one comes back.
+            let again_ms = self.rebalance_timeout_ms().max(MIN_WAIT_FOR_STATIC_MS);
             step.set_deadline(
                 Deadline::Join {
                     group: self.id.clone(),
                 },
-                self.rebalance_timeout_ms(),
+                again_ms,
             );
             return;
         }

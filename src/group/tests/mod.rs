@@ -8,6 +8,7 @@ mod join;
 mod kafkas_bytes;
 mod lab;
 mod leave;
+mod random;
 mod rebalance;
 mod records;
 mod restart;

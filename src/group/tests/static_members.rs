@@ -220,3 +220,28 @@ fn a_session_that_ends_frees_the_instance_id() {
     lab.pass_ms(3_000);
     assert_eq!(lab.joined(request).members.len(), 1);
 }
+
+#[test]
+fn a_rebalance_without_patience_does_not_spin() {
+    let mut lab = Lab::prompt();
+    let long_session = || JoinRequest {
+        session_timeout_ms: 100_000,
+        ..static_consumer("a")
+    };
+    let request = lab.send_join(long_session());
+    let a = lab.joined(request).member_id;
+    lab.sync_all(std::slice::from_ref(&a), 1);
+    let request = lab.send_join(JoinRequest {
+        rebalance_timeout_ms: 0,
+        ..long_session()
+    });
+    assert_eq!(lab.joined(request).generation, 1);
+    let (newcomer, newcomer_id) = lab.enter(JoinRequest {
+        rebalance_timeout_ms: 0,
+        ..consumer()
+    });
+    lab.leave(&[(&newcomer_id, None)]);
+    lab.joined(newcomer);
+    // The lab handles all that is due at a moment before time goes on: this would not end.
+    lab.pass_ms(50_000);
+}
