@@ -18,6 +18,9 @@ const IDEMPOTENT_WRITE: i32 = 1 << 12;
 pub const ON_TOPIC: i32 =
     READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
 
+/// Everything that can be done to a group.
+pub const ON_GROUP: i32 = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+
 /// Everything that can be done to the cluster.
 pub const ON_CLUSTER: i32 =
     CREATE | ALTER | DESCRIBE | CLUSTER_ACTION | DESCRIBE_CONFIGS | ALTER_CONFIGS | IDEMPOTENT_WRITE;
@@ -29,6 +32,7 @@ mod tests {
     #[test]
     fn without_an_authorizer_the_fields_are_those_of_kafka() {
         assert_eq!(ON_TOPIC, 3576);
+        assert_eq!(ON_GROUP, 3400);
         assert_eq!(ON_CLUSTER, 8096);
     }
 }

@@ -11,15 +11,12 @@
 use crate::group::request::GroupDescription;
 use crate::group::{CoordinatorEngine, GroupError};
 use crate::server::context::RequestContext;
+use crate::server::handlers::authorized_operations;
 use crate::server::handlers::group_errors::code;
 use crate::wire::errors::ErrorCode;
 use crate::wire::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
-
-/// The operations that exist for groups, as a bit field of Kafka's `AclOperation` numbers: READ (3), DELETE (6),
-/// DESCRIBE (8), DESCRIBE_CONFIGS (10), ALTER_CONFIGS (11).
-const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Describes the groups.
 pub async fn handle(cx: &RequestContext, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
@@ -30,7 +27,7 @@ pub async fn handle(cx: &RequestContext, request: DescribeGroupsRequest) -> Desc
             Err(error) => refused(id, error),
         };
         if request.include_authorized_operations && group.error_code == ErrorCode::None.code() {
-            group.authorized_operations = ALL_GROUP_OPERATIONS;
+            group.authorized_operations = authorized_operations::ON_GROUP;
         }
         group
     });
