@@ -2,15 +2,22 @@
 
 use super::blocking_job;
 use super::probe::{RuntimeUnavailable, raise_memlock};
+use super::pulse::pulse;
 use crate::base::limits::SHARD_IO_MEMORY_BYTES;
-use ::glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+use ::glommio::{Latency, LocalExecutor, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long tasks may run before I/O and timers are looked at. With glommio's default of 100 ms, a busy shard would
 /// answer nobody else for that long.
 const PREEMPT_TIMER: Duration = Duration::from_millis(1);
+
+/// The same for the executor's own first task, glommio's default. Nothing would ever wake an executor that was kept from its
+/// core in its very first turn (`pulse.rs`), so that turn is given long.
+const FIRST_PREEMPT_TIMER: Duration = Duration::from_millis(100);
 
 /// Which executor runs on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +28,13 @@ pub(super) enum Kind {
 
 thread_local! {
     static KIND: Cell<Kind> = const { Cell::new(Kind::Shard) };
+    /// Where the tasks of this thread's executor run; the default queue is for the executor's own.
+    static QUEUE: Cell<TaskQueueHandle> = Cell::new(TaskQueueHandle::default());
+}
+
+/// The queue for tasks, on a shard.
+pub(super) fn queue() -> TaskQueueHandle {
+    QUEUE.get()
 }
 
 /// The kind of this thread's executor; only meaningful while one runs.
@@ -49,7 +63,7 @@ pub(super) fn make(cpu: Option<usize>) -> Result<LocalExecutor, RuntimeUnavailab
     raise_memlock()?;
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
     LocalExecutorBuilder::new(placement)
-        .preempt_timer(PREEMPT_TIMER)
+        .preempt_timer(FIRST_PREEMPT_TIMER)
         .io_memory(SHARD_IO_MEMORY_BYTES)
         .make()
         .map_err(|error| RuntimeUnavailable::Executor {
@@ -59,12 +73,26 @@ pub(super) fn make(cpu: Option<usize>) -> Result<LocalExecutor, RuntimeUnavailab
 }
 
 /// Runs `make`'s future to its end, and then the jobs it left to the helper thread.
-pub(super) fn run<F: Future>(executor: &LocalExecutor, make: impl FnOnce() -> F) -> F::Output {
+pub(super) fn run<F>(executor: &LocalExecutor, make: impl FnOnce() -> F + 'static) -> F::Output
+where
+    F: Future<Output: 'static> + 'static,
+{
     executor.run(async move {
-        // The first sleep of an executor takes about 18 ms, whatever it was asked for: not during a request.
-        ::glommio::timer::sleep(Duration::from_millis(1)).await;
-        let output = make().await;
-        blocking_job::all_done().await;
-        output
+        let glommio = ::glommio::executor();
+        let queue = glommio.create_task_queue(Shares::default(), Latency::Matters(PREEMPT_TIMER), "shard");
+        QUEUE.set(queue);
+        let work = super::task::spawn(async move {
+            // The first sleep of an executor takes about 18 ms, whatever it was asked for: not during a request.
+            ::glommio::timer::sleep(Duration::from_millis(1)).await;
+            let output = make().await;
+            blocking_job::all_done().await;
+            output
+        });
+        let (mut pulse, mut work) = (pin!(pulse()), pin!(work));
+        let output = poll_fn(|cx| {
+            let Poll::Pending = pulse.as_mut().poll(cx);
+            work.as_mut().poll(cx)
+        });
+        output.await.expect("nobody aborts it")
     })
 }

@@ -9,6 +9,7 @@
 //! | a panic ends one executor while the others live on | `shard_thread.rs` |
 //! | failing accepts never yield | `net/listener.rs` |
 //! | timers and I/O wait for the preemption timer, 100 ms by default | `executor.rs` |
+//! | an executor kept from its core sleeps on its work | `pulse.rs` |
 //! | ready sockets never yield | `net/stream.rs`, and callers of `yield_if_needed` |
 //! | accepted sockets block and are inherited | `net/listener.rs` |
 //! | no io_uring, or too little lockable memory: a panic at start | `probe.rs` |
@@ -26,6 +27,7 @@ pub(super) mod disk;
 mod executor;
 pub(super) mod net;
 mod probe;
+mod pulse;
 pub(super) mod random;
 pub(super) mod shard_thread;
 pub(super) mod task;

@@ -1,7 +1,6 @@
 //! Tasks, on whichever executor this thread has.
 
-use super::executor::{Kind, kind};
-use ::glommio::TaskQueueHandle;
+use super::executor::{Kind, kind, queue};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,8 +15,11 @@ pub(in crate::rt) fn spawn<T: 'static>(future: impl Future<Output = T> + 'static
     match kind() {
         Kind::Shard => {
             // Not `spawn_local`: that polls the new task inside of the spawning one, whose borrows it would meet.
-            let task = ::glommio::spawn_local_into(future, TaskQueueHandle::default());
-            JoinHandle::Shard(task.expect("every executor has the default queue").detach())
+            let task = ::glommio::spawn_local_into(future, queue());
+            JoinHandle::Shard(
+                task.expect("a shard has its queue before its first task")
+                    .detach(),
+            )
         }
         Kind::Control => JoinHandle::Control(tokio::task::spawn_local(future)),
     }
