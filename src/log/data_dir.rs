@@ -172,7 +172,6 @@ impl DataDir {
     /// was in them is synced in segments. They stay if a partition is offline, whose records may be nowhere else: the
     /// next start reads them again. Blocks: for the thread that starts the shards.
     pub fn remove_recovered_wals(&self) -> Result<(), LogError> {
-        use rt::disk::blocking;
         if self.keep_wals.load(Ordering::Relaxed) {
             warn!("the old write-ahead logs are kept for the partitions that are offline");
             return Ok(());

@@ -102,18 +102,6 @@ pub fn doomed_dir(topic: &str, id: TopicPartition, suffix: &str) -> String {
 /// Longest name ext4 and xfs take.
 const MAX_FILE_NAME_BYTES: usize = 255;
 
-/// Splits a partition directory's name into topic and partition. `None` if it is none.
-pub fn parse_partition_dir(name: &str) -> Option<(&str, i32)> {
-    if name.ends_with(DELETE_SUFFIX) || name.ends_with(STRAY_SUFFIX) {
-        return None;
-    }
-    let (topic, partition) = name.rsplit_once('-')?;
-    if topic.is_empty() || partition.is_empty() || !partition.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Some((topic, partition.parse().ok()?))
-}
-
 /// Which use of which write-ahead log file a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WalFileId {
@@ -211,20 +199,17 @@ mod tests {
     }
 
     #[test]
-    fn partition_directories_are_told_from_others() {
-        assert_eq!(
-            parse_partition_dir(&partition_dir("my-topic", 12)),
-            Some(("my-topic", 12))
-        );
+    fn the_name_of_a_doomed_directory_fits() {
         let id = TopicPartition {
             topic: TopicId([7; 16]),
             partition: 3,
         };
         let doomed = doomed_dir(&"t".repeat(249), id, DELETE_SUFFIX);
         assert!(doomed.len() <= MAX_FILE_NAME_BYTES && doomed.ends_with(DELETE_SUFFIX));
-        for other in [doomed.as_str(), "wal", "-1", "t-", "t--1x", "meta.properties"] {
-            assert_eq!(parse_partition_dir(other), None, "{other}");
-        }
+        assert_eq!(
+            doomed_dir("t", id, DELETE_SUFFIX),
+            "t-3.07070707070707070707070707070707-delete"
+        );
     }
 
     #[test]

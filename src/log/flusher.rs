@@ -223,12 +223,17 @@ impl WalKeeper {
 /// Flushes what is large or old, and writes the checkpoint files from time to time.
 pub(super) struct Flusher {
     shard: Rc<ShardContext>,
+    partitions: Partitions,
     closing: Rc<Cell<bool>>,
 }
 
 impl Flusher {
-    pub fn new(shard: Rc<ShardContext>, closing: Rc<Cell<bool>>) -> Flusher {
-        Flusher { shard, closing }
+    pub fn new(shard: Rc<ShardContext>, partitions: Partitions, closing: Rc<Cell<bool>>) -> Flusher {
+        Flusher {
+            shard,
+            partitions,
+            closing,
+        }
     }
 
     /// Runs until the shard stops or closes.
@@ -249,6 +254,7 @@ impl Flusher {
                 self.flush(partition);
             }
             if now >= next_checkpoint {
+                self.expire_producers();
                 if let Err(e) = options.data_dir.write_checkpoints(CheckpointFiles::All).await {
                     warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
                 }
@@ -261,6 +267,14 @@ impl Flusher {
             let next = next_flush.map_or(next_checkpoint, |at| at.min(next_checkpoint));
             // Whether it was woken or the time has come: the loop looks at everything.
             let _ = rt::timeout(next.since(rt::now()), woken).await;
+        }
+    }
+
+    /// Forgets producers that have not written for long, by their records' time, as Kafka.
+    fn expire_producers(&self) {
+        let before_ms = rt::wall_ms().saturating_sub(self.shard.options.producer_id_expiration_ms);
+        for partition in self.partitions.borrow().values() {
+            partition.state.borrow_mut().producers.expire(before_ms);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::committer::Committer;
 use super::data_dir::CheckpointFiles;
-use super::file_names::{DELETE_SUFFIX, SegmentFile, WAL_DIR, doomed_dir};
+use super::file_names::{DELETE_SUFFIX, SegmentFile, doomed_dir};
 use super::flusher::{Flusher, Partitions, WalKeeper};
 use super::partition::{PartitionLog, SyncMode};
 use super::producer::encode_snapshot;
@@ -121,7 +121,7 @@ impl ShardLog {
             keeper.clone(),
             self.closing.clone(),
         );
-        let flusher = Flusher::new(self.shard.clone(), self.closing.clone());
+        let flusher = Flusher::new(self.shard.clone(), self.partitions.clone(), self.closing.clone());
         *self.running.borrow_mut() = Some(Running {
             ring,
             keeper,

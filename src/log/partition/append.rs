@@ -208,7 +208,7 @@ impl PartitionState {
             segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
             segment.bytes += batch.len() as u64;
             let base = segment.base;
-            self.tail.push(header.next_offset(), base, position, batch);
+            self.tail.push(header.next_offset(), base, batch);
         }
     }
 }

@@ -51,7 +51,7 @@ impl PartitionLog {
         let mut batches: Vec<Bytes> = Vec::new();
         let (mut check, mut bytes) = (0, 0);
         let mut end = from;
-        for batch in state.tail.from_offset(from.offset) {
+        for batch in state.tail.after(from.offset) {
             assert!(
                 batch.base == end.offset,
                 "what is not committed yet stays in memory"

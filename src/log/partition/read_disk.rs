@@ -5,7 +5,7 @@ use crate::base::ids::Offset;
 use crate::log::file_names::SegmentFile;
 use crate::log::position_hints::BatchPlace;
 use crate::log::read_cache::{PIECE_BYTES, PieceKey};
-use crate::log::segment::{OffsetIndex, SharedFile};
+use crate::log::segment::{OffsetIndex, OffsetPosition, SharedFile};
 use crate::log::{Damage, ReadError};
 use crate::rt::{self, disk::ReadBuf};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
@@ -37,8 +37,30 @@ pub(super) struct DiskRead {
 #[derive(Clone, Copy, Debug)]
 struct ReadableSegment {
     base: Offset,
+    /// Where the next segment begins, or the log ends.
+    end: Offset,
     bytes: u64,
-    begin: Option<u64>,
+    begin: Option<Begin>,
+}
+
+/// Where a read begins, and what must stand there: a batch's offset is under no checksum.
+#[derive(Clone, Copy, Debug)]
+struct Begin {
+    position: u64,
+    /// The batch's offset is not below this.
+    at_least: Offset,
+    /// The last offset of the batch, if the index says it.
+    last: Option<Offset>,
+}
+
+impl Begin {
+    fn by_index(base: Offset, entry: Option<OffsetPosition>) -> Begin {
+        Begin {
+            position: entry.map_or(0, |e| u64::from(e.position)),
+            at_least: base,
+            last: entry.map(|e| base.plus(i64::from(e.relative_offset))),
+        }
+    }
 }
 
 impl DiskRead {
@@ -56,16 +78,29 @@ impl DiskRead {
             .segments
             .partition_point(|s| s.base <= from)
             .saturating_sub(1);
+        let ends = state
+            .segments
+            .range(first + 1..)
+            .map(|s| s.base)
+            .chain([state.positions.log_end]);
         let segments = state
             .segments
             .range(first..)
+            .zip(ends)
             .take(2)
-            .map(|segment| ReadableSegment {
+            .map(|(segment, end)| ReadableSegment {
                 base: segment.base,
+                end,
                 bytes: state.readable_bytes(segment),
                 begin: match (&segment.index, hint) {
-                    (_, Some(hint)) if hint.segment == segment.base => Some(hint.position),
-                    (SegmentIndex::Building(index), _) => Some(index.lookup(segment.base, from)),
+                    (_, Some(hint)) if hint.segment == segment.base => Some(Begin {
+                        position: hint.position,
+                        at_least: from,
+                        last: None,
+                    }),
+                    (SegmentIndex::Building(index), _) => {
+                        Some(Begin::by_index(segment.base, index.lookup(segment.base, from)))
+                    }
                     (SegmentIndex::OnDisk, _) => None,
                 },
             })
@@ -87,7 +122,7 @@ impl DiskRead {
         let in_segments: u64 = self
             .segments
             .iter()
-            .map(|s| s.bytes - s.begin.unwrap_or(0).min(s.bytes))
+            .map(|s| s.bytes - s.begin.map_or(0, |b| b.position).min(s.bytes))
             .sum();
         let least = match self.min_one_batch {
             MinOneBatch::Yes => 1,
@@ -99,8 +134,15 @@ impl DiskRead {
     /// Reads. A read never goes over the end of a segment, as Kafka's.
     pub async fn execute(self) -> Result<Records, ReadError> {
         for segment in self.segments.iter().filter(|s| s.bytes > 0) {
-            let records = self.read_segment(*segment).await?;
-            if let Some(records) = records {
+            let read = match self.read_segment(*segment).await {
+                // It may be the index that is damaged: the segment itself has the last word.
+                Err(ReadError::Damaged(_)) if segment.begin.is_none_or(|b| b.last.is_some()) => {
+                    let begin = Some(Begin::by_index(segment.base, None));
+                    self.read_segment(ReadableSegment { begin, ..*segment }).await
+                }
+                read => read,
+            };
+            if let Some(records) = read? {
                 return Ok(records);
             }
         }
@@ -116,10 +158,11 @@ impl DiskRead {
             .files
             .get(partition.id, segment.base, &path)
             .await?;
-        let mut position = match segment.begin {
+        let begin = match segment.begin {
             Some(begin) => begin,
             None => self.look_up(segment).await,
         };
+        let mut position = begin.position;
         let mut reader = SegmentReader {
             read: self,
             segment,
@@ -132,12 +175,14 @@ impl DiskRead {
             PIECES_AT_ONCE.min(self.max_bytes as u64 / PIECE_BYTES + 1),
         );
         let mut taken: Option<(u64, u64)> = None;
-        let mut next_offset = None;
+        let mut next_offset = begin.at_least;
+        let mut last = begin.last;
         while position < segment.bytes {
             let header = reader.header(position).await?;
             let size = header.size_bytes() as u64;
-            if next_offset.is_some_and(|next| header.base_offset < next) {
-                return Err(reader.damage(position, "the offset is below that of the batch before"));
+            let other = last.take().is_some_and(|last| header.last_offset() != last);
+            if other || header.base_offset < next_offset || header.next_offset() > segment.end {
+                return Err(reader.damage(position, "the batch's offset can't be right"));
             }
             if position + size > segment.bytes {
                 return Err(reader.damage(position, "the batch goes past the end of the segment"));
@@ -156,18 +201,18 @@ impl DiskRead {
                 taken = Some((begin, position + size));
             }
             position += size;
-            next_offset = Some(header.next_offset());
+            next_offset = header.next_offset();
             rt::yield_if_needed().await;
         }
         let Some((begin, end)) = taken else {
             return Ok(None);
         };
-        if let Some(next) = next_offset.filter(|_| end > begin) {
+        if end > begin {
             let place = BatchPlace {
                 segment: segment.base,
                 position: end,
             };
-            partition.shard.hints.put(partition.id, next, place);
+            partition.shard.hints.put(partition.id, next_offset, place);
             if self.follows {
                 reader.prefetch(end, READ_AHEAD_PIECES);
             }
@@ -176,14 +221,13 @@ impl DiskRead {
     }
 
     /// Asks the segment's index file. Without a usable one the segment is read from its beginning: slow, not wrong.
-    async fn look_up(&self, segment: ReadableSegment) -> u64 {
+    async fn look_up(&self, segment: ReadableSegment) -> Begin {
         let path = SegmentFile::OffsetIndex.path(&self.partition.dir, segment.base);
         let bytes = rt::disk::read_file(&path, MAX_INDEX_BYTES)
             .await
             .unwrap_or_default();
-        OffsetIndex::parse(&bytes, segment.bytes)
-            .unwrap_or_default()
-            .lookup(segment.base, self.from)
+        let index = OffsetIndex::parse(&bytes, segment.bytes).unwrap_or_default();
+        Begin::by_index(segment.base, index.lookup(segment.base, self.from))
     }
 }
 

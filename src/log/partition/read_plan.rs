@@ -117,7 +117,7 @@ impl PartitionLog {
         if from >= limit || from >= state.tail.first_offset() {
             let batches = state
                 .tail
-                .from_offset(from)
+                .after(from)
                 .take_while(|b| b.end <= limit)
                 .map(|b| &b.bytes);
             return Ok(ReadPlan(Source::Memory(take_bytes(

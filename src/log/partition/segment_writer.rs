@@ -307,7 +307,7 @@ impl PartitionState {
         let mut batches = Vec::new();
         let mut bytes = 0;
         let mut until = written;
-        let mut waiting = self.tail.from_offset(written.offset).peekable();
+        let mut waiting = self.tail.after(written.offset).peekable();
         let segment = waiting.peek().expect("what is not written is in memory").segment;
         match self.writer.segment {
             Some(open) if open == segment => {}

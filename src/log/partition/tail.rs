@@ -16,8 +16,6 @@ pub(in crate::log) struct TailBatch {
     pub end: Offset,
     /// The segment it belongs to, by its base offset.
     pub segment: Offset,
-    /// Where it begins in the segment's file.
-    pub position: u32,
     /// Where it ends in the stream of all bytes appended since the log was opened.
     pub stream_end: u64,
     /// Its bytes.
@@ -63,13 +61,12 @@ impl Tail {
     }
 
     /// Adds a batch at the end.
-    pub fn push(&mut self, end: Offset, segment: Offset, position: u32, bytes: Bytes) {
+    pub fn push(&mut self, end: Offset, segment: Offset, bytes: Bytes) {
         let stream_end = self.end.stream + bytes.len() as u64;
         self.batches.push_back(TailBatch {
             base: self.end.offset,
             end,
             segment,
-            position,
             stream_end,
             bytes,
         });
@@ -79,8 +76,8 @@ impl Tail {
         };
     }
 
-    /// The batches from the one with `offset` on.
-    pub fn from_offset(&self, offset: Offset) -> impl Iterator<Item = &TailBatch> {
+    /// The batches that end after `offset`: from the one that holds it on.
+    pub fn after(&self, offset: Offset) -> impl Iterator<Item = &TailBatch> {
         let first = self.batches.partition_point(|b| b.end <= offset);
         self.batches.range(first..)
     }
@@ -99,6 +96,7 @@ impl Tail {
     }
 
     /// Bytes in memory.
+    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.batches.front().map_or(0, |b| {
             (self.end.stream - (b.stream_end - b.bytes.len() as u64)) as usize
@@ -117,7 +115,6 @@ mod tests {
             tail.push(
                 Offset(10 + (i + 1) * 3),
                 Offset(0),
-                i as u32 * 100,
                 Bytes::from(vec![i as u8; 100]),
             );
         }
@@ -129,11 +126,7 @@ mod tests {
                 stream: 500
             }
         );
-        let bases = |offset| {
-            tail.from_offset(Offset(offset))
-                .map(|b| b.base.0)
-                .collect::<Vec<_>>()
-        };
+        let bases = |offset| tail.after(Offset(offset)).map(|b| b.base.0).collect::<Vec<_>>();
         assert_eq!(bases(0), [10, 13, 16, 19, 22]);
         assert_eq!(bases(15), [13, 16, 19, 22]);
         assert_eq!(bases(16), [16, 19, 22]);

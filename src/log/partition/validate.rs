@@ -88,15 +88,13 @@ fn check_timestamps(header: &BatchHeader, config: &TopicLogConfig, now_ms: i64) 
 /// A record without a key could never be replaced by a newer one.
 fn check_keys(batch: &BatchView<'_>) -> Result<(), AppendError> {
     let open = batch.open(MAX_DECOMPRESSED_BYTES)?;
-    let mut index = 0;
-    for record in open.records() {
+    for (index, record) in (0..).zip(open.records()) {
         if record?.key.is_none() {
             return Err(AppendError::Record {
                 index,
                 what: "has no key, and the topic is compacted",
             });
         }
-        index += 1;
     }
     Ok(())
 }

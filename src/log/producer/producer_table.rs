@@ -180,6 +180,7 @@ impl ProducerTable {
     }
 
     /// The state of one producer.
+    #[cfg(test)]
     pub fn get(&self, id: ProducerId) -> Option<&ProducerState> {
         self.producers.get(&id)
     }
@@ -190,6 +191,7 @@ impl ProducerTable {
     }
 
     /// Whether there is none.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.producers.is_empty()
     }

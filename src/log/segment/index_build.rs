@@ -1,6 +1,6 @@
 //! Hot path: produce. The index entries of the segment that is being written, kept in memory until it is closed.
 
-use super::{OffsetPosition, TimestampOffset, offset_index, time_index};
+use super::{OffsetPosition, TimestampOffset, offset_index};
 use crate::base::ids::Offset;
 
 /// How many entries are kept before every second one is dropped. At this number a 1 GiB segment has an entry per
@@ -85,14 +85,9 @@ impl IndexBuild {
         self.max_timestamp
     }
 
-    /// Where to begin reading for `target`.
-    pub fn lookup(&self, base: Offset, target: Offset) -> u64 {
+    /// Where to begin reading for `target`. `None`: at the beginning.
+    pub fn lookup(&self, base: Offset, target: Offset) -> Option<OffsetPosition> {
         offset_index::lookup(&self.offsets, base, target)
-    }
-
-    /// Relative offset from which a record with a timestamp of at least `target_ms` can be found.
-    pub fn lookup_time(&self, target_ms: i64) -> u32 {
-        time_index::lookup(&self.times, target_ms)
     }
 
     /// Size the larger of the index files would have, in bytes.
@@ -132,9 +127,10 @@ mod tests {
         let index = OffsetIndex::parse(&OffsetIndex::encode(build.offsets()), log_bytes).unwrap();
         assert!(TimeIndex::parse(&TimeIndex::encode(build.times())).is_some());
         for target in [0, 1, 77, batches / 2, batches - 1] {
-            let position = index.lookup(Offset(0), Offset(i64::from(target)));
-            assert_eq!(position, build.lookup(Offset(0), Offset(i64::from(target))));
-            assert!(position <= u64::from(target) * 101 && position.is_multiple_of(101));
+            let entry = index.lookup(Offset(0), Offset(i64::from(target)));
+            assert_eq!(entry, build.lookup(Offset(0), Offset(i64::from(target))));
+            let position = entry.map_or(0, |e| e.position);
+            assert!(position <= target * 101 && position.is_multiple_of(101));
         }
     }
 

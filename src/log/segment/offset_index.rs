@@ -59,12 +59,13 @@ impl OffsetIndex {
         Some(OffsetIndex { entries })
     }
 
-    /// Where to begin reading for `target`: the last entry whose batch begins at or before it.
-    pub fn lookup(&self, base: Offset, target: Offset) -> u64 {
+    /// Where to begin reading for `target`: the last entry whose batch begins at or before it. `None`: at the beginning.
+    pub fn lookup(&self, base: Offset, target: Offset) -> Option<OffsetPosition> {
         lookup(&self.entries, base, target)
     }
 
     /// The entries.
+    #[cfg(test)]
     pub fn entries(&self) -> &[OffsetPosition] {
         &self.entries
     }
@@ -72,11 +73,9 @@ impl OffsetIndex {
 
 /// The file position to begin reading at for `target`. An entry carries its batch's *last* offset, so the batch of an
 /// entry at or below the target begins at or before it too.
-pub(super) fn lookup(entries: &[OffsetPosition], base: Offset, target: Offset) -> u64 {
+pub(super) fn lookup(entries: &[OffsetPosition], base: Offset, target: Offset) -> Option<OffsetPosition> {
     let behind = entries.partition_point(|e| base.0 + i64::from(e.relative_offset) <= target.0);
-    behind
-        .checked_sub(1)
-        .map_or(0, |i| u64::from(entries[i].position))
+    behind.checked_sub(1).map(|i| entries[i])
 }
 
 #[cfg(test)]
@@ -112,13 +111,12 @@ mod tests {
             (120, 8192),
             (1000, 16384),
         ] {
-            assert_eq!(
-                index.lookup(Offset(100), Offset(target)),
-                position,
-                "target {target}"
-            );
+            let found = index
+                .lookup(Offset(100), Offset(target))
+                .map_or(0, |e| e.position);
+            assert_eq!(found, position, "target {target}");
         }
-        assert_eq!(OffsetIndex::default().lookup(Offset(0), Offset(7)), 0);
+        assert_eq!(OffsetIndex::default().lookup(Offset(0), Offset(7)), None);
     }
 
     #[test]

@@ -73,13 +73,14 @@ impl TimeIndex {
     }
 
     /// The entries.
+    #[cfg(test)]
     pub fn entries(&self) -> &[TimestampOffset] {
         &self.entries
     }
 }
 
 /// The last entry below the target: what is before it is older than the target.
-pub(super) fn lookup(entries: &[TimestampOffset], target_ms: i64) -> u32 {
+fn lookup(entries: &[TimestampOffset], target_ms: i64) -> u32 {
     let behind = entries.partition_point(|e| e.timestamp_ms < target_ms);
     behind.checked_sub(1).map_or(0, |i| entries[i].relative_offset)
 }

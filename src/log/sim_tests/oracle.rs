@@ -25,7 +25,6 @@ struct Known {
     /// In the order they were first tried, for the idempotent producer that retries them.
     open: Vec<u64>,
     next_sequence: i32,
-    deleted: bool,
 }
 
 #[derive(Clone)]
@@ -147,18 +146,6 @@ impl Oracle {
     /// How many batches were acknowledged so far.
     pub fn total_acknowledged(&self) -> u64 {
         self.0.borrow().acknowledged
-    }
-
-    pub fn deleted(&self, id: TopicPartition) {
-        self.0.borrow_mut().partitions.entry(id).or_default().deleted = true;
-    }
-
-    pub fn is_deleted(&self, id: TopicPartition) -> bool {
-        self.0
-            .borrow()
-            .partitions
-            .get(&id)
-            .is_some_and(|known| known.deleted)
     }
 
     /// A consumer read these bytes: they are what was appended there, and stay there.

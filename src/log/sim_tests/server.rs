@@ -38,6 +38,7 @@ fn options(data_dir: Arc<DataDir>, shard: u16) -> ShardLogOptions {
         uncommitted_bytes: 1 << 20,
         open_files: 4,
         checkpoint_interval_ms: 30,
+        producer_id_expiration_ms: i64::MAX,
         ..ShardLogOptions::new(data_dir, ShardId(shard))
     }
 }
@@ -83,10 +84,7 @@ pub async fn serve(oracle: Oracle, run: Run) {
         .enumerate()
         .map(|(index, shard)| {
             let mine = (0..PARTITIONS).filter(|p| u16::from(*p) % run.shards == index as u16);
-            let specs = mine
-                .map(partition)
-                .filter(|id| !oracle.is_deleted(*id))
-                .map(|id| spec(id, &run));
+            let specs = mine.map(partition).map(|id| spec(id, &run));
             let (shard, specs) = (shard.clone(), specs.collect());
             rt::spawn(async move { shard.recover(specs).await })
         })
