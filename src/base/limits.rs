@@ -37,3 +37,16 @@ pub const MAX_PARTITIONS: usize = 200_000;
 
 const _: () = assert!(MAX_PARTITIONS_PER_COMMAND <= MAX_PARTITIONS);
 const _: () = assert!(MAX_PARTITIONS <= i32::MAX as usize);
+
+/// Groups of one partition of `__consumer_offsets`. A guess: with Kafka's 50 partitions five million groups, at some
+/// hundred bytes each.
+pub const MAX_GROUPS_PER_COORDINATOR: usize = 100_000;
+
+/// Members of one group, whatever `group.max.size` says: the leader is sent all of them in one answer.
+pub const MAX_GROUP_MEMBERS: usize = 50_000;
+
+/// Member ids of one group that were given out and not joined with yet (KIP-394). Each is forgotten after its session
+/// timeout; this is for clients that ask for one after the other.
+pub const MAX_PENDING_MEMBERS: usize = 10_000;
+
+const _: () = assert!(MAX_PENDING_MEMBERS <= MAX_GROUP_MEMBERS);

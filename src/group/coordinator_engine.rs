@@ -15,6 +15,7 @@ use super::settings::GroupSettings;
 use super::step::{Effects, PendingAppend, Step, Then};
 use super::stored::{RecordOrigin, StoredRecord, StoredState};
 use crate::base::ids::Offset;
+use crate::base::limits::MAX_GROUPS_PER_COORDINATOR;
 use crate::base::time::Monotonic;
 
 /// The coordinator of the groups of one partition.
@@ -134,6 +135,11 @@ impl CoordinatorEngine {
                     .refuse_join(request, GroupError::UnknownMemberId, &join.member_id);
                 return;
             }
+            if let Err(error) = self.check_room() {
+                self.step(now, effects)
+                    .refuse_join(request, error, &join.member_id);
+                return;
+            }
             self.groups
                 .insert(id.clone(), ClassicGroup::new(id.clone(), now.wall));
         }
@@ -235,6 +241,15 @@ impl CoordinatorEngine {
             self.groups
                 .entry(id.clone())
                 .or_insert_with(|| ClassicGroup::new(id, now.wall));
+        }
+    }
+
+    /// Whether there is room for one more group.
+    pub(super) fn check_room(&self) -> Result<(), GroupError> {
+        if self.groups.len() < MAX_GROUPS_PER_COORDINATOR {
+            Ok(())
+        } else {
+            Err(GroupError::TooManyGroups)
         }
     }
 

@@ -39,6 +39,8 @@ pub enum GroupError {
     UnstableOffsetCommit,
     /// Members are subscribed to the topic, so its offsets stay.
     GroupSubscribedToTopic,
+    /// The coordinator has as many groups as it may.
+    TooManyGroups,
     /// The record that would hold the state is larger than a batch of the internal topic may be.
     RecordTooLarge,
 }
@@ -63,6 +65,7 @@ impl fmt::Display for GroupError {
             GroupError::OffsetMetadataTooLarge => "the metadata of the offset is too large",
             GroupError::UnstableOffsetCommit => "a transaction on the offset is still open",
             GroupError::GroupSubscribedToTopic => "the group is subscribed to the topic",
+            GroupError::TooManyGroups => "the coordinator has as many groups as it may",
             GroupError::RecordTooLarge => "the group's state is too large for a record",
         };
         f.write_str(text)

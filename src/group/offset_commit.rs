@@ -79,7 +79,7 @@ impl CoordinatorEngine {
                 group.check_commit(&commit.member_id, commit.instance_id.as_ref(), commit.generation)
             }
             // A simple consumer, or an administrator, that sets offsets for a group nobody knows yet.
-            None if commit.generation < 0 => Ok(()),
+            None if commit.generation < 0 => self.check_room(),
             None => Err(GroupError::GroupIdNotFound),
         }
     }

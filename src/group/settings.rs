@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::limits::MAX_GROUP_MEMBERS;
 use crate::config::Settings;
 
 /// What groups are allowed and how long things wait. Named after Kafka's broker settings.
@@ -13,7 +14,7 @@ pub struct GroupSettings {
     pub max_session_timeout_ms: i32,
     /// `group.initial.rebalance.delay.ms`
     pub initial_rebalance_delay_ms: i32,
-    /// `group.max.size`
+    /// `group.max.size`, at most [`MAX_GROUP_MEMBERS`].
     pub max_size: usize,
     /// `offset.metadata.max.bytes`; counted in UTF-16 units, as Kafka does.
     pub offset_metadata_max_bytes: usize,
@@ -34,7 +35,7 @@ impl Default for GroupSettings {
             min_session_timeout_ms: 6_000,
             max_session_timeout_ms: 1_800_000,
             initial_rebalance_delay_ms: 3_000,
-            max_size: i32::MAX as usize,
+            max_size: MAX_GROUP_MEMBERS,
             offset_metadata_max_bytes: 4096,
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             offsets_retention_check_interval: Duration::from_secs(600),
@@ -49,7 +50,7 @@ impl From<&Settings> for GroupSettings {
             min_session_timeout_ms: settings.group_min_session_timeout_ms,
             max_session_timeout_ms: settings.group_max_session_timeout_ms,
             initial_rebalance_delay_ms: settings.group_initial_rebalance_delay_ms,
-            max_size: settings.group_max_size.unsigned_abs() as usize,
+            max_size: MAX_GROUP_MEMBERS.min(settings.group_max_size.unsigned_abs() as usize),
             offset_metadata_max_bytes: settings.offset_metadata_max_bytes.unsigned_abs() as usize,
             offsets_retention: Duration::from_secs(
                 60 * u64::from(settings.offsets_retention_minutes.unsigned_abs()),

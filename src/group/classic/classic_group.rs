@@ -41,7 +41,7 @@ pub(in crate::group) struct ClassicGroup {
     pub(in crate::group) pending_join: BTreeSet<Rc<str>>,
     /// Members of the generation that did not sync yet.
     pub(in crate::group) pending_sync: BTreeSet<Rc<str>>,
-    pub(in crate::group) votes: ProtocolVotes,
+    pub(super) votes: ProtocolVotes,
     /// How many members have a parked JoinGroup.
     pub(in crate::group) joins_parked: usize,
     /// The topics of all members; none if the members are no consumers or not understood.

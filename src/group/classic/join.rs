@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::classic_group::ClassicGroup;
 use super::group_state::{GroupState, RebalanceKind};
 use super::member::Member;
+use crate::base::limits::MAX_PENDING_MEMBERS;
 use crate::group::error::GroupError;
 use crate::group::event::{Answer, RequestId};
 use crate::group::request::{JoinRequest, NewMemberPolicy};
@@ -45,6 +46,11 @@ impl ClassicGroup {
             .cloned();
         match (earlier, &join.instance_id, join.new_member_policy) {
             (Some(earlier), _, _) => self.replace_static_member(step, request, join, earlier, new_id),
+            (None, None, NewMemberPolicy::ReturnsWithId)
+                if self.pending_join.len() >= MAX_PENDING_MEMBERS =>
+            {
+                step.refuse_join(request, GroupError::GroupMaxSizeReached, &Rc::from(""));
+            }
             (None, None, NewMemberPolicy::ReturnsWithId) => {
                 tracing::debug!(group = %self.id, member = %new_id, "a new member gets its id");
                 step.set_deadline(self.session_of(&new_id), join.session_timeout_ms);

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use super::lab::{GROUP, Lab, consumer, protocols, static_consumer, subscription};
+use super::lab::{GROUP, Lab, consumer, partition, protocols, static_consumer, subscription};
+use crate::base::limits::{MAX_GROUPS_PER_COORDINATOR, MAX_PENDING_MEMBERS};
 use crate::group::GroupError::*;
-use crate::group::request::{JoinRequest, NewMemberPolicy, Protocol};
+use crate::group::classic::ClassicGroup;
+use crate::group::request::{CommitRequest, JoinRequest, NewMemberPolicy, Protocol};
 use crate::group::{GroupError, GroupSettings};
 
 /// Sends the join to an empty coordinator and to one whose group is stable, and expects the errors.
@@ -342,4 +344,51 @@ fn metadata_decides_whether_a_join_rebalances() {
     let request = lab.rejoin(&ids[1]);
     assert!(lab.waits(request));
     assert_eq!(lab.state(), "PreparingRebalance");
+}
+
+#[test]
+fn ids_and_groups_are_not_given_out_without_end() {
+    let mut lab = Lab::new();
+    for i in 0..=MAX_PENDING_MEMBERS {
+        let request = lab.send_join(consumer());
+        let expected = if i < MAX_PENDING_MEMBERS {
+            MemberIdRequired
+        } else {
+            GroupMaxSizeReached
+        };
+        assert_eq!(lab.joined(request).error, Some(expected));
+    }
+    lab.pass_ms(10_000);
+    let request = lab.send_join(consumer());
+    assert_eq!(
+        lab.joined(request).error,
+        Some(MemberIdRequired),
+        "those before were forgotten"
+    );
+
+    for i in 0..MAX_GROUPS_PER_COORDINATOR {
+        let group: Rc<str> = format!("group-{i}").into();
+        lab.engine
+            .groups
+            .insert(group.clone(), ClassicGroup::new(group, lab.now.wall));
+    }
+    let request = lab.send_join(JoinRequest {
+        group: "one-more".into(),
+        ..consumer()
+    });
+    assert_eq!(lab.joined(request).error, Some(TooManyGroups));
+    let commit = CommitRequest {
+        group: "one-more".into(),
+        member_id: "".into(),
+        instance_id: None,
+        generation: -1,
+        retention_ms: None,
+        partitions: vec![partition(0, 1)],
+    };
+    assert_eq!(lab.commit_all(commit), Err(TooManyGroups));
+    assert_eq!(
+        lab.commit("", -1, partition(0, 1)),
+        Ok(()),
+        "groups that are there go on"
+    );
 }

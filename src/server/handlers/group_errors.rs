@@ -23,6 +23,7 @@ pub fn code(error: GroupError) -> ErrorCode {
         GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
         GroupError::UnstableOffsetCommit => ErrorCode::UnstableOffsetCommit,
         GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
+        GroupError::TooManyGroups => ErrorCode::PolicyViolation,
         // Kafka has no better word for a group whose state does not fit a record.
         GroupError::RecordTooLarge => ErrorCode::UnknownServerError,
     }
