@@ -12,8 +12,8 @@ pub type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
 /// A set of ids of our own making.
 pub type FastSet<K> = HashSet<K, BuildHasherDefault<FastHasher>>;
 
-/// Multiply and rotate per word; the high bits are folded down at the end, for the table takes its bucket from the low
-/// ones.
+/// Multiply and rotate per word. A table takes its bucket from the low bits, which a product of high bits leaves zero;
+/// so at the end both halves of a wide product are folded into one.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct FastHasher(u64);
 
@@ -69,7 +69,8 @@ impl Hasher for FastHasher {
 
     #[inline]
     fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
+        let product = u128::from(self.0) * u128::from(MULTIPLIER);
+        product as u64 ^ (product >> 64) as u64
     }
 }
 
