@@ -168,15 +168,6 @@ fn print_human(
         "group {group}  state {}  members {members}  lag {lag}",
         description.state
     );
-    let uncommitted = progress
-        .values()
-        .filter(|progress| progress.committed.is_none())
-        .count();
-    if uncommitted > 0 {
-        title.push_str(&format!(
-            " (without {uncommitted} partitions that have no commit)"
-        ));
-    }
     if !description.assignor.is_empty() {
         title.push_str(&format!("  assignor {}", description.assignor));
     }

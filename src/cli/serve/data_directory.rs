@@ -44,11 +44,6 @@ impl DataDirectory {
                 file_system_name(&path)
             );
         }
-        // The directory's own name must survive a crash too.
-        let parent = path.parent().unwrap_or(&path);
-        File::open(parent)
-            .and_then(|parent| parent.sync_all())
-            .with_context(|| format!("could not make durable the directory {}", parent.display()))?;
         Ok(DataDirectory { path, _lock: lock })
     }
 

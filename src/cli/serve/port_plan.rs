@@ -72,9 +72,12 @@ impl PortPlan {
             }
         }
         for missing in ranges.missing {
-            self.notes.push(format!(
-                "{missing} is not an address of this machine: {address} is served without it"
-            ));
+            self.notes.push(match missing {
+                ALL => format!("this machine has no IPv6: {address} is served on IPv4 alone"),
+                missing => {
+                    format!("{missing} is not an address of this machine: {address} is served without it")
+                }
+            });
         }
     }
 
@@ -121,6 +124,11 @@ struct Ranges {
     missing: Vec<IpAddr>,
 }
 
+/// All addresses of IPv6, which on Linux takes IPv4 as well.
+const ALL: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+/// What is left of it on a machine without IPv6.
+const ALL_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 struct Failure {
     address: SocketAddr,
     error: io::Error,
@@ -140,6 +148,10 @@ fn take_range(listen: &ListenAddress, ips: &[IpAddr], base: u16, shards: u16) ->
                 tracing::debug!(%listen, address = %failure.address, error = %failure.error, "left out");
                 ranges.missing.push(*ip);
                 not_here = Some(failure);
+            }
+            Err(failure) if *ip == ALL && is_not_here(&failure.error) => {
+                ranges.taken.push(take_ports(ALL_IPV4, base, shards)?);
+                ranges.missing.push(*ip);
             }
             Err(failure) => return Err(failure),
         }
@@ -176,7 +188,8 @@ fn take_ports(ip: IpAddr, base: u16, shards: u16) -> Result<Vec<BoundListener>, 
 /// A port that is free on the first of these addresses that this machine has.
 fn free_port(ips: &[IpAddr]) -> io::Result<u16> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for ip in ips {
+    let all_ipv4 = ips.contains(&ALL).then_some(&ALL_IPV4);
+    for ip in ips.iter().chain(all_ipv4) {
         match bind(SocketAddr::new(*ip, 0)) {
             Ok(listener) => return Ok(listener.local_addr().port()),
             Err(error) => last = error,
