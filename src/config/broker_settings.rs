@@ -103,7 +103,7 @@ settings! {
         max_incremental_fetch_session_cache_slots: usize = "max.incremental.fetch.session.cache.slots", Int,
             default Some("1000"), allowed Allowed::AtLeast(0), Restart;
         /// Most partitions that one DescribeTopicPartitions answer holds.
-        max_request_partition_size_limit: usize = "max.request.partition.size.limit", Int,
+        max_request_partition_size_limit: i32 = "max.request.partition.size.limit", Int,
             default Some("2000"), allowed Allowed::AtLeast(1), Restart;
         /// Milliseconds without a write after which an idempotent producer is forgotten.
         producer_id_expiration_ms: i32 = "producer.id.expiration.ms", Int,

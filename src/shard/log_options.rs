@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use crate::base::ids::ShardId;
+use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::config::{Durability, Settings, TimestampType, TopicConfig};
 use crate::log::{self, DataDir, ShardLogOptions};
 
 /// The part of the broker settings that a shard's log acts on.
 pub fn shard_log_options(settings: &Settings, data_dir: Arc<DataDir>, shard: ShardId) -> ShardLogOptions {
     ShardLogOptions {
-        wal_file_bytes: settings.wal_file_bytes,
+        wal_file_bytes: settings.wal_file_bytes.next_multiple_of(DISK_BLOCK_BYTES as u64),
+        wal_files: settings.wal_files,
         tail_bytes: settings.tail_memory_bytes,
+        read_cache_bytes: settings.read_cache_memory_bytes,
+        checkpoint_interval_ms: settings.log_flush_offset_checkpoint_interval_ms,
         uncommitted_bytes: settings.tail_memory_bytes / 2,
         producer_id_expiration_ms: settings.producer_id_expiration_ms.into(),
         ..ShardLogOptions::new(data_dir, shard)

@@ -1,7 +1,7 @@
 //! DescribeTopicPartitions (key 75), version 0 (KIP-966): topics in pieces, for clusters with very many partitions.
 //!
 //! - No topics named means all. Topics come by name, each once.
-//! - At most `response_partition_limit` partitions come at once: no more than [`MAX_PARTITIONS`], no fewer than one. When
+//! - At most `response_partition_limit` partitions come at once: no more than `max.request.partition.size.limit`, no fewer than one. When
 //!   there are more, `next_cursor` says where to go on.
 //! - A cursor names the topic and partition to start from. It must be one of the topics asked for, and its partition not below
 //!   zero, else everything is INVALID_REQUEST. A topic deleted since does not matter: the next one comes first.
@@ -18,9 +18,6 @@ use crate::wire::messages::describe_topic_partitions::{
     DescribeTopicPartitionsResponseTopic, TopicRequest,
 };
 use crate::wire::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
-
-/// Most partitions in one answer. Kafka's default for `max.request.partition.size.limit`.
-const MAX_PARTITIONS: i32 = 2000;
 
 /// Answers with the topics from the cursor on.
 pub async fn handle(
@@ -40,7 +37,8 @@ pub async fn handle(
         true => image.topics().map(|topic| topic.name().to_string()).collect(),
         false => topics.into_iter().map(|topic| topic.name).collect(),
     };
-    describe(&image, names, response_partition_limit, cursor)
+    let limit = response_partition_limit.clamp(1, cx.shard().settings().max_request_partition_size_limit);
+    describe(&image, names, limit, cursor)
 }
 
 fn refused(topics: Vec<TopicRequest>) -> DescribeTopicPartitionsResponse {
@@ -64,7 +62,7 @@ fn describe(
     names.sort_unstable();
     names.dedup();
     let mut response = DescribeTopicPartitionsResponse::default();
-    let mut left = limit.clamp(1, MAX_PARTITIONS);
+    let mut left = limit;
     for name in names {
         let first = match &cursor {
             Some(cursor) if name < cursor.topic_name => continue,
