@@ -168,8 +168,9 @@ pub enum AppendError {
     LargerThanSegment { bytes: usize, limit: u64 },
     /// Timestamp outside what the topic allows (Kafka: INVALID_TIMESTAMP).
     Timestamp { timestamp_ms: i64 },
-    /// A record that may not be in this topic, such as one without a key in a compacted topic (Kafka: INVALID_RECORD).
-    Record { index: i32, what: &'static str },
+    /// Records that may not be in this topic, such as those without a key in a compacted topic, by their place in the
+    /// batch. The others are refused with them, and a client may send those again (Kafka: INVALID_RECORD, KIP-467).
+    Records { refused: Vec<i32>, what: &'static str },
     /// A newer producer with the same id has written already (Kafka: INVALID_PRODUCER_EPOCH).
     ProducerFenced {
         producer_id: ProducerId,
@@ -211,7 +212,10 @@ impl fmt::Display for AppendError {
             AppendError::Timestamp { timestamp_ms } => {
                 write!(f, "timestamp {timestamp_ms} is outside of what the topic allows")
             }
-            AppendError::Record { index, what } => write!(f, "record {index} {what}"),
+            AppendError::Records { refused, what } => match refused[..] {
+                [index] => write!(f, "record {index} {what}"),
+                _ => write!(f, "each of {} records {what}", refused.len()),
+            },
             AppendError::ProducerFenced {
                 producer_id,
                 epoch,

@@ -12,7 +12,7 @@ pub fn append_error(error: &AppendError) -> (ErrorCode, Option<String>) {
         AppendError::Overloaded => ErrorCode::RequestTimedOut,
         AppendError::Batch(BatchError::UnsupportedMagic { .. }) => ErrorCode::UnsupportedForMessageFormat,
         AppendError::Batch(_) => ErrorCode::CorruptMessage,
-        AppendError::BatchCount { .. } | AppendError::Record { .. } => ErrorCode::InvalidRecord,
+        AppendError::BatchCount { .. } | AppendError::Records { .. } => ErrorCode::InvalidRecord,
         AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Timestamp { .. } => ErrorCode::InvalidTimestamp,

@@ -88,13 +88,18 @@ fn check_timestamps(header: &BatchHeader, config: &TopicLogConfig, now_ms: i64) 
 /// A record without a key could never be replaced by a newer one.
 fn check_keys(batch: &BatchView<'_>) -> Result<(), AppendError> {
     let open = batch.open(MAX_DECOMPRESSED_BYTES)?;
+    // All of them are named: a client sends again what was not.
+    let mut refused = Vec::new();
     for (index, record) in (0..).zip(open.records()) {
         if record?.key.is_none() {
-            return Err(AppendError::Record {
-                index,
-                what: "has no key, and the topic is compacted",
-            });
+            refused.push(index);
         }
     }
-    Ok(())
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(AppendError::Records {
+            refused,
+            what: "has no key, and the topic is compacted",
+        }),
+    }
 }

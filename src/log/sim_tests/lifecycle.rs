@@ -216,9 +216,12 @@ fn what_may_not_be_appended_is_refused_whole() {
         let mut builder = BatchBuilder::new(Compression::Zstd);
         builder.append(1, Some(b"k"), Some(b"v"), &[]);
         builder.append(1, None, Some(b"v"), &[]);
+        builder.append(1, Some(b"k"), Some(b"v"), &[]);
+        builder.append(1, None, Some(b"v"), &[]);
+        // All that are at fault are named, so that a client can send the others again.
         assert!(matches!(
             refused(&builder.build().unwrap()),
-            AppendError::Record { index: 1, .. }
+            AppendError::Records { ref refused, .. } if refused == &[1, 3]
         ));
         let mut builder = BatchBuilder::new(Compression::None);
         builder.append(i64::MAX / 2, Some(b"k"), Some(b"v"), &[]);

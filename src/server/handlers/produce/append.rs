@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use crate::base::ids::TopicId;
-use crate::log::{AppendOrigin, PartitionLog};
+use crate::log::{AppendError, AppendOrigin, PartitionLog};
 use crate::metadata::is_internal;
 use crate::server::context::ConnectionInfo;
 use crate::server::error_codes::append_error;
@@ -133,7 +133,15 @@ fn append(server: &ServerState, log: Rc<PartitionLog>, batch: BytesMut) -> Outco
         }
         Err(error) => {
             let (code, message) = append_error(&error);
-            Outcome::Refused(code, message)
+            match error {
+                AppendError::Records { refused, what } => Outcome::RecordsRefused {
+                    code,
+                    message,
+                    refused,
+                    what,
+                },
+                _ => Outcome::Refused(code, message),
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::wire::errors::ErrorCode;
 use crate::wire::frame::response_frame;
 use crate::wire::messages::ProduceResponse;
 use crate::wire::messages::produce::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 
 /// What came of one partition's batch.
@@ -22,6 +22,13 @@ pub(super) enum Outcome {
     Appended(Rc<PartitionLog>, Appended),
     /// Refused, with words for a person where the code does not say enough.
     Refused(ErrorCode, Option<String>),
+    /// Refused for some of its records, which the answer names by their place in the batch (KIP-467).
+    RecordsRefused {
+        code: ErrorCode,
+        message: Option<String>,
+        refused: Vec<i32>,
+        what: &'static str,
+    },
     /// Another node leads the partition.
     Elsewhere(NodeId, LeaderEpoch),
 }
@@ -114,6 +121,19 @@ fn partition_response(partition: PartitionOutcome) -> PartitionProduceResponse {
             }
         }
         Outcome::Refused(code, message) => (code, message),
+        Outcome::RecordsRefused {
+            code,
+            message,
+            refused,
+            what,
+        } => {
+            let record_error = |index| BatchIndexAndErrorMessage {
+                batch_index: index,
+                batch_index_error_message: Some(format!("it {what}")),
+            };
+            response.record_errors = refused.into_iter().map(record_error).collect();
+            (code, message)
+        }
         Outcome::Elsewhere(node, epoch) => {
             response.current_leader = LeaderIdAndEpoch {
                 leader_id: node.0,
