@@ -2,7 +2,7 @@ use corelane::wire::errors::ErrorCode;
 use corelane::wire::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult,
 };
-use corelane::wire::messages::{DescribeConfigsRequest, MetadataRequest};
+use corelane::wire::messages::{DescribeConfigsRequest, MetadataRequest, MetadataResponse};
 
 use crate::fixture::client::Client;
 use crate::server::Server;
@@ -217,6 +217,23 @@ fn settings_of_a_broker() {
         ),
         (Some("true"), true, 1)
     );
+    // Where the node is reached, as tools look for it: the address that Metadata tells as well.
+    let metadata: MetadataResponse = client.call(&MetadataRequest::default(), 12);
+    let broker = metadata
+        .brokers
+        .iter()
+        .find(|broker| broker.node_id.to_string() == node);
+    let broker = broker.expect("the node is in the metadata");
+    let listeners = config(&mut client, BROKER, &node, "advertised.listeners");
+    assert_eq!(
+        (listeners.value, listeners.config_source, listeners.read_only),
+        (
+            Some(format!("PLAINTEXT://{}:{}", broker.host, broker.port)),
+            4,
+            true
+        )
+    );
+    assert!(listeners.synonyms.is_empty());
 }
 
 #[test]

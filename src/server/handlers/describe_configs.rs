@@ -4,6 +4,7 @@
 //!   names no topic can have INVALID_TOPIC_EXCEPTION.
 //! - Brokers: every setting of a node of this server; any of its nodes answers for all. The empty name is what admin
 //!   requests have set for all brokers. An unknown node is INVALID_REQUEST.
+//! - A node's `advertised.listeners` is told too: where this client reaches it.
 //! - `configuration_keys`: null or none means all; names that do not exist are left out.
 //! - v1 on: the source of a value and, if asked for, its synonyms: every value that was given, the one that holds first
 //!   (KIP-226). v3 on: type and, if asked for, documentation (KIP-569).
@@ -12,7 +13,8 @@
 //! Not done: broker loggers, client metrics and groups as resources (INVALID_REQUEST). One bad resource fails alone, where
 //! Kafka fails the whole request for some.
 
-use crate::config::{DescribedSetting, SettingSynonym};
+use crate::base::ids::NodeId;
+use crate::config::{DescribedSetting, SettingSynonym, Source, ValueKind};
 use crate::metadata::{ClusterImage, ConfigResource};
 use crate::server::context::RequestContext;
 use crate::server::handlers::change::Refusal;
@@ -56,11 +58,34 @@ fn settings(
             let topic = image.topic_by_name(&name).ok_or_else(unknown)?;
             Ok(image.layers(cx.shard().node_id).describe_topic(topic.overrides()))
         }
-        ConfigResource::Broker(node) if image.has_node(node) => Ok(image.layers(node).describe_broker()),
+        ConfigResource::Broker(node) if image.has_node(node) => {
+            let mut settings = image.layers(node).describe_broker();
+            settings.push(advertised_listeners(cx, node));
+            Ok(settings)
+        }
         ConfigResource::Broker(node) => {
             Err(Refusal::new(ErrorCode::InvalidRequest, format!("There is no node {node}.")))
         }
         ConfigResource::DefaultBroker => Ok(image.layers(cx.shard().node_id).describe_broker_default()),
+    }
+}
+
+/// Kafka's name for what each node's port and the settings of advertised names come to, which tools look for. It is
+/// as this client was told it, so nobody can set it.
+fn advertised_listeners(cx: &RequestContext, node: NodeId) -> DescribedSetting {
+    let endpoint = cx.endpoint(node.shard());
+    DescribedSetting {
+        name: "advertised.listeners",
+        value: Some(match endpoint.host.contains(':') {
+            true => format!("PLAINTEXT://[{}]:{}", endpoint.host, endpoint.port),
+            false => format!("PLAINTEXT://{}:{}", endpoint.host, endpoint.port),
+        }),
+        source: Source::StaticBroker,
+        read_only: true,
+        sensitive: false,
+        kind: ValueKind::List,
+        documentation: "Where clients reach this node, as this client was told it.".to_string(),
+        synonyms: Vec::new(),
     }
 }
 
