@@ -1,0 +1,211 @@
+//! The storage engine on the real runtime, and its files read by Apache Kafka's own tool.
+//!
+//! The tool runs where `KAFKA_LIBS` names a directory with Kafka's jars and `java` is found.
+
+use bytes::BytesMut;
+use corelane::base::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, ShardId, TopicId};
+use corelane::log::*;
+use corelane::rt;
+use corelane::wire::records::{BatchBuilder, Compression, batches};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::sync::Arc;
+
+fn spec() -> PartitionSpec {
+    PartitionSpec {
+        topic_id: TopicId([5; 16]),
+        topic_name: "events".into(),
+        partition: 2,
+        leader_epoch: LeaderEpoch(4),
+        config: Arc::new(TopicLogConfig {
+            segment_bytes: 300_000,
+            ..TopicLogConfig::default()
+        }),
+    }
+}
+
+struct Server {
+    data_dir: Arc<DataDir>,
+    shard: Rc<ShardLog>,
+    log: Rc<PartitionLog>,
+}
+
+async fn start(dir: &Path) -> Server {
+    let data_dir = DataDir::open(dir).expect("a data directory");
+    let options = ShardLogOptions {
+        wal_file_bytes: 1 << 20,
+        direct_run_bytes: 64 << 10,
+        flush_bytes: 32 << 10,
+        tail_bytes: 200 << 10,
+        ..ShardLogOptions::new(data_dir.clone(), ShardId(0))
+    };
+    let shard = ShardLog::open(options).await.expect("a shard");
+    let mut recovered = shard.recover(vec![spec()]).await;
+    data_dir.remove_recovered_wals().expect("removed");
+    shard.start().await.expect("started");
+    let log = recovered.remove(0).1.expect("online");
+    Server { data_dir, shard, log }
+}
+
+fn batch(number: i32) -> BytesMut {
+    let codecs = [
+        Compression::None,
+        Compression::Lz4,
+        Compression::Zstd,
+        Compression::Snappy,
+        Compression::Gzip,
+    ];
+    let mut builder = BatchBuilder::new(codecs[number as usize % codecs.len()]).producer(
+        ProducerId(77),
+        ProducerEpoch(1),
+        number * 3,
+    );
+    for i in 0..3 {
+        let value: Vec<u8> = (0..500 + number * 11)
+            .map(|b| (b * 7 + number * i) as u8)
+            .collect();
+        let time = 1_700_000_000_000 + i64::from(number) * 10;
+        builder.append(
+            time,
+            Some(format!("key {i}").as_bytes()),
+            Some(&value),
+            &[("h", Some(b"1"))],
+        );
+    }
+    builder.build().expect("compresses")
+}
+
+async fn read_all(log: &Rc<PartitionLog>) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut from = Offset(0);
+    while from < log.high_watermark() {
+        let plan = log
+            .read_plan(from, 100_000, MinOneBatch::Yes, ReadUpto::HighWatermark)
+            .expect("in range");
+        let bytes = plan.execute().await.expect("readable").to_vec();
+        let last = batches(&bytes).last().expect("more").expect("whole");
+        from = last.header().next_offset();
+        all.extend_from_slice(&bytes);
+    }
+    all
+}
+
+/// Writes, leaves without an orderly end, comes back, writes again, and ends in order.
+fn write_partition(dir: &Path) -> Vec<u8> {
+    let before = on_shard(dir, async |dir| {
+        let server = start(&dir).await;
+        for number in 0..400 {
+            let appended = server
+                .log
+                .append(batch(number), AppendOrigin::Client)
+                .expect("appended");
+            if number % 7 == 0 {
+                let durable = server.log.wait_durable(appended.last_offset.plus(1)).await;
+                durable.expect("durable");
+            }
+        }
+        server.log.wait_durable(Offset(1200)).await.expect("durable");
+        read_all(&server.log).await
+    });
+    let all = on_shard(dir, async move |dir| {
+        let server = start(&dir).await;
+        assert!(read_all(&server.log).await == before);
+        let again = server
+            .log
+            .append(batch(399), AppendOrigin::Client)
+            .expect("recognised");
+        assert!(again.duplicate && again.last_offset == Offset(1199));
+        for number in 400..450 {
+            server
+                .log
+                .append(batch(number), AppendOrigin::Client)
+                .expect("appended");
+        }
+        server.log.wait_durable(Offset(1350)).await.expect("durable");
+        let all = read_all(&server.log).await;
+        server.shard.shutdown().await.expect("in order");
+        server.data_dir.mark_clean_shutdown().expect("marked");
+        all
+    });
+    on_shard(dir, async move |dir| {
+        let server = start(&dir).await;
+        assert!(read_all(&server.log).await == all);
+        server.shard.shutdown().await.expect("in order");
+        all
+    })
+}
+
+fn on_shard<T: Send + 'static, F: AsyncFnOnce(PathBuf) -> T + Send + 'static>(dir: &Path, f: F) -> T {
+    let dir = dir.to_path_buf();
+    rt::run_on_shard(move || async move { f(dir).await }).expect("a shard")
+}
+
+#[test]
+fn a_partition_is_the_same_after_each_start_and_kafkas_tool_reads_it() {
+    let dir = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let all = write_partition(dir.path());
+    let partition = dir.path().join("events-2");
+    let mut files: Vec<_> = std::fs::read_dir(&partition)
+        .expect("listed")
+        .map(|e| e.expect("an entry").path())
+        .collect();
+    files.sort();
+    let of = |ext: &str| {
+        files
+            .iter()
+            .filter(|f| f.extension().is_some_and(|e| e == ext))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert!(of("log").len() > 2, "{files:?}");
+    let on_disk: Vec<u8> = of("log")
+        .iter()
+        .flat_map(|f| std::fs::read(f).expect("read"))
+        .collect();
+    assert!(on_disk == all, "the segments hold the batches and nothing else");
+    let metadata = std::fs::read_to_string(partition.join("partition.metadata")).expect("read");
+    assert_eq!(metadata, format!("version: 0\ntopic_id: {}", TopicId([5; 16])));
+    let epochs = std::fs::read_to_string(partition.join("leader-epoch-checkpoint")).expect("read");
+    assert_eq!(epochs, "0\n1\n4 0\n");
+
+    let Some(libs) = std::env::var_os("KAFKA_LIBS") else {
+        eprintln!("skipped: KAFKA_LIBS is not set, so Apache Kafka's dump tool does not look at the files");
+        return;
+    };
+    for extension in ["log", "index", "timeindex", "snapshot"] {
+        for file in of(extension) {
+            dump(Path::new(&libs), &file);
+        }
+    }
+}
+
+/// Runs Kafka's `DumpLogSegments` on a file; it must find nothing wrong.
+fn dump(libs: &Path, file: &Path) {
+    let output = Command::new("java")
+        .arg("-cp")
+        .arg(libs.join("*"))
+        .args([
+            "org.apache.kafka.tools.DumpLogSegments",
+            "--deep-iteration",
+            "--files",
+        ])
+        .arg(file)
+        .output()
+        .expect("java runs");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let bad = [
+        "Mismatch",
+        "Found",
+        "rror",
+        "xception",
+        "isvalid: false",
+        "corrupt",
+    ];
+    let complaint = bad.iter().find(|word| text.contains(**word));
+    assert!(
+        output.status.success() && complaint.is_none(),
+        "{}: {text}",
+        file.display()
+    );
+}
