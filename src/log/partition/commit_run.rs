@@ -68,6 +68,12 @@ impl PartitionLog {
             batches.push(batch.bytes.clone());
         }
         if batches.is_empty() {
+            let first = state.tail.after(from.offset).next().map(|b| b.base);
+            assert_eq!(
+                first,
+                Some(from.offset),
+                "what is not committed yet stays in memory"
+            );
             return None;
         }
         state.submitted = end;

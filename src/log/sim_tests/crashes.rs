@@ -101,7 +101,7 @@ fn a_kill_at_any_time_loses_nothing_acknowledged() {
 
 #[test]
 fn a_failing_disk_loses_nothing_acknowledged() {
-    sim::check_seeds("a_failing_disk_loses_nothing_acknowledged", 0..150, |_| async {
+    sim::check_seeds("a_failing_disk_loses_nothing_acknowledged", 0..100, |_| async {
         let oracle = Oracle::default();
         for epoch in 0..5 {
             let chance = [0.0, 0.002, 0.02][below(3) as usize];
@@ -132,4 +132,44 @@ fn a_failing_disk_loses_nothing_acknowledged() {
         }
         last_look(&oracle, 5).await;
     });
+}
+
+#[test]
+fn what_a_failed_sync_left_readable_is_made_durable() {
+    sim::check_seeds(
+        "what_a_failed_sync_left_readable_is_made_durable",
+        0..100,
+        |_| async {
+            let oracle = Oracle::default();
+            for epoch in 0..3 {
+                // A sync fails, the process dies, the machine stays: the bytes can be read, and no sync will save them.
+                let plan = FaultPlan {
+                    sync_error: 0.1,
+                    only_paths_with: Some(".log".to_string()),
+                    ..FaultPlan::default()
+                };
+                sim::disk::of("server").set_faults(plan);
+                let run = Run {
+                    all_online: false,
+                    ..random_run(2 * epoch)
+                };
+                let server = sim::spawn_process("server", serve(oracle.clone(), run));
+                rt::sleep(Duration::from_micros(20_000 + below(100_000))).await;
+                sim::sigkill(server);
+                ended(server).await;
+                // The next server finds them, and then the power goes.
+                sim::disk::of("server").set_faults(FaultPlan::default());
+                let run = Run {
+                    batches: 2,
+                    shutdown: false,
+                    ..random_run(2 * epoch + 1)
+                };
+                let server = sim::spawn_process("server", serve(oracle.clone(), run));
+                rt::sleep(Duration::from_millis(below(400))).await;
+                sim::kill(server);
+                ended(server).await;
+            }
+            last_look(&oracle, 9).await;
+        },
+    );
 }

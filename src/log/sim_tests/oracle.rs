@@ -25,6 +25,7 @@ struct Known {
     /// In the order they were first tried, for the idempotent producer that retries them.
     open: Vec<u64>,
     next_sequence: i32,
+    producer_epoch: i16,
 }
 
 #[derive(Clone)]
@@ -57,6 +58,8 @@ impl Oracle {
         let known = inner.partitions.entry(id).or_default();
         let records = 1 + below(4);
         let value_bytes = match below(20) {
+            // Many of one size, so that old bytes on disk lie where new ones could.
+            10.. => 100,
             0 => 3000 + below(19_000),
             1..=4 => 500 + below(3000),
             _ => below(200),
@@ -68,7 +71,7 @@ impl Oracle {
         };
         let mut builder = BatchBuilder::new(compression).producer(
             ProducerId(i64::from(id.partition)),
-            ProducerEpoch(0),
+            ProducerEpoch(known.producer_epoch),
             known.next_sequence,
         );
         for record in 0..records {
@@ -90,6 +93,15 @@ impl Oracle {
         );
         known.open.push(number);
         (number, bytes)
+    }
+
+    /// The producer gives up what was not acknowledged, and goes on with a new epoch.
+    pub fn give_up(&self, id: TopicPartition) {
+        let mut inner = self.0.borrow_mut();
+        let known = inner.partitions.entry(id).or_default();
+        known.open.clear();
+        known.producer_epoch += 1;
+        known.next_sequence = 0;
     }
 
     /// The batches nobody acknowledged yet, to be tried again in order.

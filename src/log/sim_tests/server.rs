@@ -157,6 +157,9 @@ async fn produce(oracle: Oracle, log: Rc<PartitionLog>, batches: u64) {
     let id = log.id();
     let mut waiting = Vec::new();
     let mut left = batches;
+    if below(3) == 0 {
+        oracle.give_up(id);
+    }
     let mut again = oracle.open_batches(id);
     again.reverse();
     loop {
