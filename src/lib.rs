@@ -11,4 +11,6 @@ pub mod metadata;
 pub mod rt;
 pub mod server;
 pub mod shard;
+#[cfg(test)]
+mod simulation;
 pub mod wire;

@@ -30,6 +30,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "base", "config", "wire", "rt", "log", "metadata", "shard", "control", "server", "bench",
         ],
     ),
+    (
+        "simulation",
+        &[
+            "base", "config", "wire", "rt", "log", "metadata", "shard", "control", "server",
+        ],
+    ),
 ];
 
 /// Crates and modules that only some folders may name.
@@ -38,7 +44,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tokio", &["rt", "control"]),
     (
         "crate::wire::messages",
-        &["wire", "server", "cli", "bench", "group/stored"],
+        &["wire", "server", "cli", "bench", "group/stored", "simulation"],
     ),
     ("anyhow", &["cli", "bench", "main"]),
     ("clap", &["cli", "bench", "main"]),

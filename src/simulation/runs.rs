@@ -1,0 +1,264 @@
+//! The runs: what the weather is like, and how long everything takes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::admin::{create_and_delete, create_topic};
+use super::client::{Client, MOST_SHARDS};
+use super::consumer::{Sessions, consume};
+use super::group_member::{Group, take_part};
+use super::last_look::look;
+use super::offset_committer::commit;
+use super::oracle::{Oracle, below};
+use super::producer::{Kind, produce};
+use super::server_life::{SERVER, ServerLife};
+use crate::rt;
+use crate::rt::sim::disk::FaultPlan;
+use crate::rt::sim::net::{self, NetPlan};
+use crate::rt::sim::{self, Sim};
+
+/// When nothing is wrong any more, everything must be done within this time.
+const RECOVERY_TIME: Duration = Duration::from_secs(120);
+
+const SIMPLE_GROUP: &str = "simple";
+const GROUP: &str = "members";
+
+/// What goes wrong in a run.
+#[derive(Clone, Copy, Debug)]
+struct Weather {
+    /// The power goes, or the process is killed.
+    crashes: bool,
+    /// Writes, reads and syncs fail.
+    disk_errors: bool,
+    /// Connections are cut, or nothing passes for a while.
+    network: bool,
+}
+
+impl Weather {
+    fn of(seed: u64) -> Weather {
+        Weather {
+            crashes: seed % 10 != 0 && seed % 10 != 1,
+            disk_errors: matches!(seed % 10, 4..=6),
+            network: matches!(seed % 10, 1 | 6..=8),
+        }
+    }
+
+    fn is_calm(self) -> bool {
+        !self.crashes && !self.disk_errors && !self.network
+    }
+}
+
+fn shards() -> u16 {
+    1 + below(MOST_SHARDS.into()) as u16
+}
+
+fn between_ms(least: u64, most: u64) -> Duration {
+    Duration::from_micros(least * 1000 + below((most - least) * 1000))
+}
+
+/// One life of the server in bad weather.
+async fn live(weather: Weather) {
+    let disk = sim::disk::of(SERVER);
+    let mut plan = FaultPlan {
+        slow_chance: [0.0, 0.01][below(2) as usize],
+        slow: Duration::from_millis(20),
+        ..FaultPlan::default()
+    };
+    if weather.disk_errors {
+        let chance = [0.0, 0.001, 0.01][below(3) as usize];
+        plan.write_error = chance;
+        plan.sync_error = chance;
+        plan.read_error = [0.0, 0.005][below(2) as usize];
+        let paths = [None, Some("wal/".to_string()), Some("topic-".to_string())];
+        plan.only_paths_with = paths[below(3) as usize].clone();
+    }
+    if weather.crashes && below(2) == 0 {
+        plan.crash_at_op = Some(1 + below([60, 600][below(2) as usize]));
+    }
+    disk.set_faults(plan);
+    let server = ServerLife::start(shards());
+    let span = match below(8) {
+        0 => between_ms(0, 20),
+        // Long enough for the background to do its work.
+        1 => between_ms(5000, 12_000),
+        _ => between_ms(100, 800),
+    };
+    if weather.network && below(2) == 0 && !server.has_ended_within(between_ms(50, 200)).await {
+        match below(2) {
+            0 => net::cut_all(server.process()),
+            _ => {
+                let clients = sim::current_process();
+                net::partition(clients, server.process());
+                rt::sleep(between_ms(1, 400)).await;
+                net::heal(clients, server.process());
+            }
+        }
+    }
+    server.has_ended_within(span).await;
+    match below(4) {
+        0 | 1 if weather.crashes => sim::kill(server.process()),
+        2 if weather.crashes => sim::sigkill(server.process()),
+        _ => {
+            server.ask_to_stop();
+            // A disk that fails may fail the stop as well.
+            if !server.has_ended_within(Duration::from_secs(30)).await {
+                panic!("the server does not stop");
+            }
+        }
+    }
+    let outcome = server.ended().await;
+    let excused = weather.disk_errors || outcome.is_none();
+    assert!(
+        excused || outcome == Some(Ok(())),
+        "{outcome:?}, and nothing is wrong"
+    );
+}
+
+/// The clients of a run.
+struct Clients {
+    done: Rc<Cell<bool>>,
+    stop: Rc<Cell<bool>>,
+    tasks: Vec<rt::JoinHandle<()>>,
+    group: Group,
+}
+
+async fn start_clients(oracle: &Oracle) -> Clients {
+    let mut admin = Client::new(oracle);
+    let mut partitions = create_topic(&mut admin, "topic-0", 1 + below(3) as i32).await;
+    partitions.extend(create_topic(&mut admin, "topic-1", 1 + below(3) as i32).await);
+    let some = |nth: usize| partitions.iter().skip(nth % 2).cloned().collect::<Vec<_>>();
+    let stop = Rc::new(Cell::new(false));
+    let batches = 8 + below(25);
+    let mut working = vec![
+        rt::spawn(produce(oracle.clone(), Kind::Idempotent, some(0), batches)),
+        rt::spawn(produce(oracle.clone(), Kind::Idempotent, some(1), batches)),
+        rt::spawn(produce(oracle.clone(), Kind::Plain, some(0), batches)),
+        rt::spawn(create_and_delete(oracle.clone(), 1 + below(3))),
+    ];
+    let group = Group {
+        oracle: oracle.clone(),
+        name: GROUP.to_string(),
+        partitions: some(0),
+        stop: stop.clone(),
+    };
+    let tasks = vec![
+        rt::spawn(consume(oracle.clone(), some(0), Sessions::No, stop.clone())),
+        rt::spawn(consume(oracle.clone(), some(1), Sessions::Yes, stop.clone())),
+        rt::spawn(commit(
+            oracle.clone(),
+            SIMPLE_GROUP.to_string(),
+            some(0),
+            stop.clone(),
+        )),
+        rt::spawn(take_part(group.clone())),
+        rt::spawn(take_part(group.clone())),
+    ];
+    let done = Rc::new(Cell::new(false));
+    drop(rt::spawn({
+        let done = done.clone();
+        async move {
+            for task in working.drain(..) {
+                task.await;
+            }
+            done.set(true);
+        }
+    }));
+    Clients {
+        done,
+        stop,
+        tasks,
+        group,
+    }
+}
+
+impl Clients {
+    /// Everything that was to be written is, and the group has read it.
+    async fn finished(&self) {
+        while !self.done.get() || !self.group.has_caught_up() {
+            rt::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn stopped(self) {
+        self.stop.set(true);
+        for task in self.tasks {
+            task.await;
+        }
+    }
+}
+
+/// With the server's log lines, where `CORELANE_SIM_LOG` says which, as the setting `logging` does.
+fn with_log_lines() {
+    if let Ok(filter) = std::env::var("CORELANE_SIM_LOG") {
+        let lines = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(std::io::stderr);
+        // Another test may have been first.
+        let _ = lines.try_init();
+    }
+}
+
+async fn run(seed: u64) {
+    with_log_lines();
+    let weather = Weather::of(seed);
+    let oracle = Oracle::default();
+    let starting = rt::spawn({
+        let oracle = oracle.clone();
+        async move { start_clients(&oracle).await }
+    });
+    if weather.network {
+        net::set_plan(NetPlan {
+            cut_chance: [0.0, 0.001, 0.01][below(3) as usize],
+            most_delay: Duration::from_micros([500, 20_000][below(2) as usize]),
+            ..NetPlan::default()
+        });
+    }
+    if !weather.is_calm() {
+        for _ in 0..2 + below(4) {
+            live(weather).await;
+        }
+    }
+    // From here on nothing goes wrong.
+    sim::disk::of(SERVER).set_faults(FaultPlan::default());
+    net::set_plan(NetPlan::default());
+    let server = ServerLife::start(shards());
+    server.serving().await;
+    oracle.set_calm(weather.is_calm());
+    let finished = async {
+        let clients = starting.await;
+        clients.finished().await;
+        clients.stopped().await;
+    };
+    let finished = rt::timeout(RECOVERY_TIME, finished).await;
+    assert!(
+        finished.is_ok(),
+        "everything gets done when nothing is wrong any more, but {}",
+        oracle.unfinished(GROUP)
+    );
+    server.stop().await;
+
+    let server = ServerLife::start(shards());
+    server.serving().await;
+    look(&oracle, &[GROUP.to_string(), SIMPLE_GROUP.to_string()]).await;
+    server.stop().await;
+    assert!(oracle.acknowledged_batches() > 20);
+}
+
+#[test]
+fn clients_find_what_they_were_promised() {
+    sim::check_seeds("clients_find_what_they_were_promised", 0..100, run);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in [3, 6] {
+        let trace = || {
+            let mut sim = Sim::new(seed);
+            sim.run_with(|| run(seed));
+            sim.trace_hash()
+        };
+        assert_eq!(trace(), trace(), "seed {seed}");
+    }
+}

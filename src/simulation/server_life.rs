@@ -1,0 +1,195 @@
+//! One life of the server, from its start to its end, as a process of the simulation.
+
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::BASE_PORT;
+use crate::base::ids::ShardId;
+use crate::config::StaticSettings;
+use crate::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
+use crate::log::DataDir;
+use crate::metadata::ClusterImage;
+use crate::rt::disk::blocking;
+use crate::rt::net::BoundListener;
+use crate::rt::sim::{self, Exit, ProcessId};
+use crate::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
+use crate::server::run_shard;
+use crate::shard::ShardStart;
+
+/// The name of the server's process, and so of its disk.
+pub const SERVER: &str = "server";
+const DATA_DIR: &str = "/data";
+
+/// Time in which a server that is told to stop has to end, and one that starts has to serve.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What ends sooner under simulated time than by default.
+const SETTINGS: &[&str] = &[
+    "auto.create.topics.enable=false",
+    "offsets.topic.num.partitions=3",
+    "group.initial.rebalance.delay.ms=10",
+    "group.min.session.timeout.ms=500",
+    "wal_file_bytes=8388608",
+    "wal_files=2",
+    "log.segment.bytes=1048576",
+    "log.message.timestamp.before.max.ms=9223372036854775807",
+];
+
+/// A running server.
+pub struct ServerLife {
+    process: ProcessId,
+    stopper: mailbox::Sender<StopRequest>,
+    serving: Rc<Cell<bool>>,
+    outcome: Rc<RefCell<Option<Result<(), String>>>>,
+}
+
+impl ServerLife {
+    /// Starts a server on what the one before has left.
+    pub fn start(shards: u16) -> ServerLife {
+        let (stopper, stop) = mailbox::channel(1);
+        let serving = Rc::new(Cell::new(false));
+        let outcome = Rc::new(RefCell::new(None));
+        let process = sim::spawn_process(SERVER, {
+            let (serving, outcome) = (serving.clone(), outcome.clone());
+            async move {
+                let result = serve(shards, serving, stop).await;
+                // A planned crash happens at the next wait.
+                rt::yield_now().await;
+                *outcome.borrow_mut() = Some(result);
+            }
+        });
+        ServerLife {
+            process,
+            stopper,
+            serving,
+            outcome,
+        }
+    }
+
+    /// The server's process.
+    pub fn process(&self) -> ProcessId {
+        self.process
+    }
+
+    /// Waits until every shard serves.
+    pub async fn serving(&self) {
+        let serving = async {
+            while !self.serving.get() {
+                if let Some(Err(error)) = &*self.outcome.borrow() {
+                    panic!("the server does not start: {error}");
+                }
+                rt::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        rt::timeout(PATIENCE, serving).await.expect("the server starts");
+    }
+
+    /// Waits until the server has ended by itself, for this long at most.
+    pub async fn has_ended_within(&self, time: Duration) -> bool {
+        rt::timeout(time, sim::exited(self.process)).await.is_ok()
+    }
+
+    /// Asks the server to stop.
+    pub fn ask_to_stop(&self) {
+        // It may be gone already.
+        let _ = self.stopper.try_send(StopRequest);
+    }
+
+    /// Waits for the end of a server that was killed or told to stop. What it said, if it was able to.
+    pub async fn ended(self) -> Option<Result<(), String>> {
+        let exit = rt::timeout(PATIENCE, sim::exited(self.process)).await;
+        let exit = exit.expect("the server ends");
+        // A killed process is gone, and its lock free, only when the kernel has done what was in flight.
+        rt::sleep(Duration::from_millis(100)).await;
+        match exit {
+            Exit::Finished => Some(self.outcome.take().expect("a result")),
+            Exit::Killed => None,
+        }
+    }
+
+    /// Stops a server that nothing troubles.
+    pub async fn stop(self) {
+        self.ask_to_stop();
+        let outcome = self.ended().await;
+        assert_eq!(outcome, Some(Ok(())), "an orderly end");
+    }
+}
+
+async fn serve(
+    shards: u16,
+    serving: Rc<Cell<bool>>,
+    stop: mailbox::Receiver<StopRequest>,
+) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    blocking::create_dir_all(DATA_DIR).map_err(|error| text(&error))?;
+    let data_dir = DataDir::open(DATA_DIR).map_err(|error| text(&error))?;
+    let mut fixed = StaticSettings::default();
+    for setting in SETTINGS {
+        fixed.add_assignment(setting).expect("a good setting");
+    }
+    let options = ControlOptions {
+        fixed: Arc::new(fixed),
+        data_dir: DATA_DIR.into(),
+        shards,
+        counters: Arc::default(),
+    };
+    let address = |shard: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, BASE_PORT + shard));
+    let listeners = (0..shards).map(|shard| vec![rt::net::bind(address(shard)).expect("a free port")]);
+    let mut lanes = SimulatedLanes {
+        data_dir,
+        listeners: listeners.collect(),
+        serving,
+    };
+    run_control(options, &mut lanes, stop)
+        .await
+        .map_err(|error| text(&error))
+}
+
+struct SimulatedLanes {
+    data_dir: Arc<DataDir>,
+    listeners: Vec<Vec<BoundListener>>,
+    serving: Rc<Cell<bool>>,
+}
+
+impl Lanes for SimulatedLanes {
+    fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
+        let data_dir = self.data_dir.clone();
+        let listeners = std::mem::take(&mut self.listeners[usize::from(start.id.0)]);
+        let ShardId(number) = start.id;
+        rt::spawn_shard(format!("shard-{number}"), None, move || {
+            let LaneStart {
+                id,
+                image,
+                inbox,
+                control,
+            } = start;
+            run_shard(ShardStart {
+                id,
+                image,
+                data_dir,
+                inbox,
+                control,
+                listeners,
+            })
+        })
+    }
+
+    fn all_recovered(&mut self) -> Result<(), String> {
+        self.data_dir
+            .remove_recovered_wals()
+            .map_err(|error| error.to_string())
+    }
+
+    fn all_serving(&mut self, _image: &ClusterImage) {
+        self.serving.set(true);
+    }
+
+    fn all_stopped(&mut self) -> Result<(), String> {
+        self.data_dir
+            .mark_clean_shutdown()
+            .map_err(|error| error.to_string())
+    }
+}
