@@ -41,7 +41,8 @@ pub async fn create_topic(client: &mut Client, name: &str, partitions: i32) -> V
         match code {
             Ok(ErrorCode::None) => break,
             Ok(ErrorCode::TopicAlreadyExists) if may_be_there => break,
-            Ok(ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut) | Err(_) => {
+            Ok(ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut | ErrorCode::NotController)
+            | Err(_) => {
                 may_be_there = true;
                 client.trouble(code).await;
             }
@@ -105,7 +106,8 @@ async fn delete_topic(client: &mut Client, name: &str, id: TopicId) {
         match code {
             Ok(ErrorCode::None) => break,
             Ok(ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) if may_be_gone => break,
-            Ok(ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut) | Err(_) => {
+            Ok(ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut | ErrorCode::NotController)
+            | Err(_) => {
                 may_be_gone = true;
                 client.trouble(code).await;
             }

@@ -1,6 +1,7 @@
 //! A Kafka client: connections to the nodes, calls, and what it knows of the cluster.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::IoSlice;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -88,16 +89,19 @@ impl Client {
         let correlation_id = self.correlation_id;
         let frame = request_frame(request, version, correlation_id, Some("simulated"))
             .unwrap_or_else(|error| panic!("{request:?} in version {version}: {error}"));
-        if !self.links.contains_key(&port) {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let Ok(Ok(stream)) = rt::timeout(CALL_TIMEOUT, rt::net::connect(address)).await else {
-                return Err(Unanswered);
-            };
-            let received = BytesMut::new();
-            self.links.insert(port, Link { stream, received });
-        }
+        let link = match self.links.entry(port) {
+            Entry::Occupied(link) => link.into_mut(),
+            Entry::Vacant(place) => {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                let Ok(Ok(stream)) = rt::timeout(CALL_TIMEOUT, rt::net::connect(address)).await else {
+                    return Err(Unanswered);
+                };
+                let received = BytesMut::new();
+                place.insert(Link { stream, received })
+            }
+        };
         let slices = [IoSlice::new(&frame)];
-        let sent = self.links[&port].stream.send_all(&slices);
+        let sent = link.stream.send_all(&slices);
         match rt::timeout(CALL_TIMEOUT, sent).await {
             Ok(Ok(())) => Ok(Due {
                 port,

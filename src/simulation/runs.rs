@@ -38,7 +38,7 @@ struct Weather {
 impl Weather {
     fn of(seed: u64) -> Weather {
         Weather {
-            crashes: seed % 10 != 0 && seed % 10 != 1,
+            crashes: !matches!(seed % 10, 0 | 1),
             disk_errors: matches!(seed % 10, 4..=6),
             network: matches!(seed % 10, 1 | 6..=8),
         }

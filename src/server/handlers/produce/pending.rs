@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use crate::base::ids::{LeaderEpoch, NodeId, TopicId};
-use crate::log::{Appended, CommitState, PartitionLog};
+use crate::log::{Appended, CommitState, LogStopped, PartitionLog};
 use crate::rt::sync::Permit;
 use crate::server::context::Endpoint;
 use crate::wire::codec::EncodeError;
@@ -86,7 +86,11 @@ impl PendingProduce {
         let responses = self.topics.into_iter().map(|topic| TopicProduceResponse {
             name: topic.name,
             topic_id: topic.id,
-            partition_responses: topic.partitions.into_iter().map(partition_response).collect(),
+            partition_responses: topic
+                .partitions
+                .into_iter()
+                .map(|p| partition_response(p, topic.id))
+                .collect(),
         });
         let endpoints = self.endpoints.into_iter().map(|endpoint| NodeEndpoint {
             node_id: endpoint.node.0,
@@ -103,7 +107,7 @@ impl PendingProduce {
     }
 }
 
-fn partition_response(partition: PartitionOutcome) -> PartitionProduceResponse {
+fn partition_response(partition: PartitionOutcome, topic: TopicId) -> PartitionProduceResponse {
     let mut response = PartitionProduceResponse {
         index: partition.partition,
         base_offset: -1,
@@ -112,7 +116,7 @@ fn partition_response(partition: PartitionOutcome) -> PartitionProduceResponse {
     let refused = match partition.outcome {
         Outcome::Appended(log, appended) => {
             if log.commit_state(appended.last_offset.plus(1)) == CommitState::Failed {
-                (ErrorCode::KafkaStorageError, None)
+                (failed_commit(log.stopped(), topic), None)
             } else {
                 response.base_offset = appended.base_offset.0;
                 response.log_append_time_ms = appended.log_append_time_ms;
@@ -145,4 +149,14 @@ fn partition_response(partition: PartitionOutcome) -> PartitionProduceResponse {
     response.error_code = refused.0.code();
     response.error_message = refused.1;
     response
+}
+
+/// Why records that were appended are not acknowledged. A topic that was deleted meanwhile is no failure of the disk;
+/// `topic` is zero where the request names it.
+fn failed_commit(stopped: Option<LogStopped>, topic: TopicId) -> ErrorCode {
+    match stopped {
+        Some(LogStopped::Deleted) if topic == TopicId::ZERO => ErrorCode::UnknownTopicOrPartition,
+        Some(LogStopped::Deleted) => ErrorCode::UnknownTopicId,
+        _ => ErrorCode::KafkaStorageError,
+    }
 }
