@@ -16,6 +16,7 @@ import concurrent.futures
 import shutil
 import sys
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -76,6 +77,10 @@ def run_suite(suite, arguments) -> tuple[Report, float]:
         expectations = None
     except BrokerFailed as problem:
         results.append(Result("the broker", FAILED, 0.0, str(problem)))
+    except Exception:
+        # A build that fails, a suite that hangs, a full disk: the other suites' reports must still be seen.
+        results = [Result(suite.NAME, FAILED, 0.0, f"did not get through\n{traceback.format_exc()}")]
+        expectations = None
     finally:
         if broker:
             broker.close()
