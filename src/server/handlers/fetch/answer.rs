@@ -3,8 +3,9 @@
 use std::io::{self, IoSlice};
 
 use crate::base::ids::{Offset, TopicId};
-use crate::log::{Positions, RecordSlice};
+use crate::log::{Positions, ReadError, ReadPlan, RecordSlice, Records};
 use crate::rt::sync::Permit;
+use crate::rt::{self, JoinHandle};
 use crate::server::connection::Sender;
 use crate::server::context::{Endpoint, RequestContext};
 use crate::server::error_codes::read_error;
@@ -74,13 +75,15 @@ pub(super) async fn write(
     let mut answered = Vec::with_capacity(plan.reads.len());
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut total_bytes = 0;
-    for (partition, read) in scope.partitions.into_iter().zip(plan.reads) {
-        if let PartitionRead::Elsewhere(node, _) = read
+    let reading: Vec<_> = plan.reads.into_iter().map(Reading::begin).collect();
+    for (partition, read) in scope.partitions.into_iter().zip(reading) {
+        let read = read.end().await;
+        if let Read::Other(PartitionRead::Elsewhere(node, _)) = read
             && endpoints.iter().all(|endpoint| endpoint.node != node)
         {
             endpoints.push(cx.endpoint(node.shard()));
         }
-        let one = answer_partition(partition, read, wants_aborted).await;
+        let one = answer_partition(partition, read, wants_aborted);
         let told = Told {
             high_watermark: Offset(one.data.high_watermark),
             log_start: Offset(one.data.log_start_offset),
@@ -106,7 +109,42 @@ pub(super) async fn write(
     })
 }
 
-async fn answer_partition(partition: FetchPartition, read: PartitionRead, wants_aborted: bool) -> Answered {
+/// A partition's read under way. All partitions that are read from disk are read at the same time.
+enum Reading {
+    UnderWay(Positions, JoinHandle<Result<Records, ReadError>>),
+    InMemory(Positions, ReadPlan),
+    Other(PartitionRead),
+}
+
+/// A partition's read that has ended.
+enum Read {
+    Done(Positions, Result<Records, ReadError>),
+    Other(PartitionRead),
+}
+
+impl Reading {
+    fn begin(read: PartitionRead) -> Reading {
+        match read {
+            PartitionRead::Planned(positions, Some(plan)) if plan.is_in_memory() => {
+                Reading::InMemory(positions, plan)
+            }
+            PartitionRead::Planned(positions, Some(plan)) => {
+                Reading::UnderWay(positions, rt::spawn(plan.execute()))
+            }
+            other => Reading::Other(other),
+        }
+    }
+
+    async fn end(self) -> Read {
+        match self {
+            Reading::UnderWay(positions, task) => Read::Done(positions, task.await),
+            Reading::InMemory(positions, plan) => Read::Done(positions, plan.execute().await),
+            Reading::Other(other) => Read::Other(other),
+        }
+    }
+}
+
+fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) -> Answered {
     let mut data = PartitionData {
         partition_index: partition.partition,
         high_watermark: -1,
@@ -116,33 +154,28 @@ async fn answer_partition(partition: FetchPartition, read: PartitionRead, wants_
         aborted_transactions: wants_aborted.then(Vec::new),
         ..Default::default()
     };
-    let mut records = Vec::new();
-    let mut records_bytes = 0;
+    let mut records = Records::default();
     match read {
-        PartitionRead::Planned(positions, plan) => {
+        Read::Done(positions, read) => {
             set_positions(&mut data, positions);
-            if let Some(plan) = plan {
-                match plan.execute().await {
-                    Ok(read) => {
-                        records_bytes = read.len;
-                        records = read.slices;
-                    }
-                    Err(error) => {
-                        tracing::error!(partition = partition.partition, topic = ?partition.topic, %error, "could not read");
-                        data.error_code = read_error(&error).code();
-                    }
+            match read {
+                Ok(read) => records = read,
+                Err(error) => {
+                    tracing::error!(partition = partition.partition, topic = ?partition.topic, %error, "could not read");
+                    data.error_code = read_error(&error).code();
                 }
             }
         }
-        PartitionRead::Diverging(positions, epoch, end_offset) => {
+        Read::Other(PartitionRead::Planned(positions, _)) => set_positions(&mut data, positions),
+        Read::Other(PartitionRead::Diverging(positions, epoch, end_offset)) => {
             set_positions(&mut data, positions);
             data.diverging_epoch = EpochEndOffset {
                 epoch: epoch.0,
                 end_offset: end_offset.0,
             };
         }
-        PartitionRead::Failed(code) => data.error_code = code.code(),
-        PartitionRead::Elsewhere(node, epoch) => {
+        Read::Other(PartitionRead::Failed(code)) => data.error_code = code.code(),
+        Read::Other(PartitionRead::Elsewhere(node, epoch)) => {
             data.error_code = ErrorCode::NotLeaderOrFollower.code();
             data.current_leader = LeaderIdAndEpoch {
                 leader_id: node.0,
@@ -153,8 +186,8 @@ async fn answer_partition(partition: FetchPartition, read: PartitionRead, wants_
     Answered {
         partition,
         data,
-        records,
-        records_bytes,
+        records_bytes: records.len,
+        records: records.slices,
     }
 }
 
