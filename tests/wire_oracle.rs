@@ -7,12 +7,15 @@ use kafka_protocol::protocol::{Decodable, Encodable, Message as OracleMessage};
 use std::collections::BTreeMap;
 use wire_values::{Codec, Random, UnknownTags, codecs};
 
+/// A message written again, and the number of bytes left unread.
+type Recoded = (Bytes, usize);
+
 /// The other side of one message.
 struct Oracle {
     first: i16,
     last: i16,
     /// Reads a message, and writes it again; the bytes left unread as well.
-    recode: fn(&Bytes, i16) -> Result<(Bytes, usize), String>,
+    recode: fn(&Bytes, i16) -> Result<Recoded, String>,
     /// What it writes for a message nobody has filled.
     default: fn(i16) -> Result<Bytes, String>,
 }

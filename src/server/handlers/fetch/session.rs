@@ -228,11 +228,6 @@ impl SessionCache {
             .retain(|_, session| session.connection != connection);
     }
 
-    /// How many sessions there are.
-    pub fn len(&self) -> usize {
-        self.sessions.len()
-    }
-
     fn open(
         &mut self,
         request: SessionRequest,
@@ -434,8 +429,8 @@ mod tests {
         assert_eq!(open(&mut cache, 0, 5), 5);
         assert_eq!(open(&mut cache, EVICTION_NS - 1, 6), NO_SESSION);
         assert_eq!(open(&mut cache, EVICTION_NS, 7), 7);
-        assert_eq!(cache.len(), 1);
+        assert_eq!(cache.sessions.len(), 1);
         cache.close_connection(1);
-        assert_eq!(cache.len(), 0);
+        assert_eq!(cache.sessions.len(), 0);
     }
 }
