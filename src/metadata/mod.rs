@@ -37,7 +37,7 @@ pub use command::{
     NewPartitions, NewTopic, ReplicaAssignment, TopicSelector,
 };
 pub use command_error::{CommandError, CommandErrorKind};
-pub use engine::{Plan, WrongServer, plan, plan_start};
+pub use engine::{Plan, WrongServer, check_replicas, plan, plan_start};
 pub use internal_topic::{GROUP_METADATA_TOPIC, InternalTopic, is_internal};
 pub use log_frame::Versions;
 pub use metadata_log::{LoadedMetadata, METADATA_DIR, MetadataLog};

@@ -24,6 +24,7 @@ use crate::metadata::command::{Command, Mode};
 use crate::metadata::command_error::CommandError;
 use crate::metadata::outcome::Outcome;
 use crate::metadata::record::Record;
+pub use placement::check_replicas;
 pub use start_server::{WrongServer, plan_start};
 
 use draft::Draft;

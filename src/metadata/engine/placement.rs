@@ -8,6 +8,11 @@ use crate::metadata::command_error::{CommandError, CommandErrorKind};
 
 /// The slot of a partition that shall have these replicas.
 pub(super) fn chosen_slot(image: &ClusterImage, replicas: &[NodeId]) -> Result<u32, CommandError> {
+    check_replicas(image, replicas).map(|leader| u32::from(leader.shard().0))
+}
+
+/// Checks that a partition could have these replicas, the leader first, and gives the leader.
+pub fn check_replicas(image: &ClusterImage, replicas: &[NodeId]) -> Result<NodeId, CommandError> {
     let refuse = |message: String| {
         Err(CommandError::new(
             CommandErrorKind::InvalidReplicaAssignment,
@@ -33,7 +38,7 @@ pub(super) fn chosen_slot(image: &ClusterImage, replicas: &[NodeId]) -> Result<u
             "nodes {leader} and {second} are shards of one server: two replicas of a partition can't share a server"
         ));
     }
-    Ok(u32::from(leader.shard().0))
+    Ok(*leader)
 }
 
 /// Checks that there are servers for so many replicas.

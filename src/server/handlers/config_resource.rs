@@ -6,12 +6,16 @@ use crate::metadata::topic_name::check_topic_name;
 use crate::server::handlers::change::{Refusal, error_code};
 use crate::wire::errors::ErrorCode;
 
-/// Codes of Kafka's ConfigResource types.
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
+/// Code of Kafka's ConfigResource type for topics.
+pub const TOPIC: i8 = 2;
+/// For nodes.
+pub const BROKER: i8 = 4;
+/// For the loggers of a node.
+pub const BROKER_LOGGER: i8 = 8;
+/// For subscriptions to clients' metrics (KIP-714).
+pub const CLIENT_METRICS: i8 = 16;
+/// For groups (KIP-848).
+pub const GROUP: i8 = 32;
 
 /// The resource that a request means by a type and a name. The empty name is that of all brokers.
 pub fn config_resource(resource_type: i8, name: &str) -> Result<ConfigResource, Refusal> {

@@ -26,6 +26,7 @@ GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
+REASSIGN = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 
 
 def prepare() -> None:
@@ -337,6 +338,30 @@ def leader_election(s: Steps) -> None:
 def quorum(s: Steps) -> None:
     said = s.tool("org.apache.kafka.tools.MetadataQuorumCommand", "describe", "--status")
     expect("LeaderId:" in said, "names the leader", said)
+    said = s.tool("org.apache.kafka.tools.MetadataQuorumCommand", "describe", "--replication")
+    expect(re.search(r"^\d+\s+\S+\s+\d+\s+0\s+\d+\s+\d+\s+Leader", said, re.M) is not None, "it has everything", said)
+
+
+def reassignment(s: Steps) -> None:
+    # `describe` shows the nodes as they are; the tool is told to leave each partition where it is, and to move one away.
+    said = s.tool(TOPICS, "--describe", "--topic", "console")
+    leaders = {int(p): int(node) for p, node in re.findall(r"Partition: (\d+)\s+Leader: (\d+)", said)}
+
+    def plan(name: str, replicas: dict[int, list[int]]) -> list[str]:
+        file = s.scratch / f"{name}.json"
+        moves = [{"topic": "console", "partition": p, "replicas": nodes} for p, nodes in replicas.items()]
+        file.write_text(json.dumps({"version": 1, "partitions": moves}))
+        return ["--reassignment-json-file", str(file)]
+
+    stay = plan("stay", {p: [node] for p, node in leaders.items()})
+    said = s.tool(REASSIGN, "--verify", *stay)
+    expect(said.count("is completed") == len(leaders), "each is where it shall be", said)
+    said = s.tool(REASSIGN, "--list")
+    expect("No partition reassignments found" in said, "nothing is being moved", said)
+    said = s.tool(REASSIGN, "--execute", *stay)
+    expect("Successfully started partition reassignments" in said, "partitions may stay where they are", said)
+    said = s.tool(REASSIGN, "--execute", *plan("away", {0: [777_777]}), refused=True)
+    expect("777777" in said, "there is no such node", said)
 
 
 def transactions(s: Steps) -> None:
@@ -394,6 +419,7 @@ STEPS = [
     ("log-dirs", log_dirs),
     ("leader-election", leader_election),
     ("metadata-quorum", quorum),
+    ("reassign-partitions", reassignment),
     ("transactions", transactions),
     ("console-consumer-protocol", new_group_protocol),
     ("console-share-group", share_group),
