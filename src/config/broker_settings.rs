@@ -198,6 +198,9 @@ settings! {
         /// Default of the topic config `retention.bytes`.
         log_retention_bytes: i64 = "log.retention.bytes", Long,
             default Some("-1"), allowed Allowed::Any, Dynamic;
+        /// Milliseconds between two looks for segments that have lived long enough.
+        log_retention_check_interval_ms: u64 = "log.retention.check.interval.ms", Long,
+            default Some("300000"), allowed Allowed::AtLeast(1), Restart;
         /// Default of the topic config `retention.ms`, in milliseconds. Wins over minutes and hours.
         log_retention_ms: Option<i64> = "log.retention.ms", Long,
             default None, allowed Allowed::AtLeast(-1), Dynamic;

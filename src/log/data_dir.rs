@@ -34,6 +34,8 @@ pub struct Checkpoint {
 pub enum CheckpointFiles {
     /// Our own, which recovery relies on.
     Own,
+    /// Our own, and Kafka's file of log starts, which takes its place should it be damaged: what was deleted stays deleted.
+    LogStarts,
     /// Kafka's as well, for whoever takes the directory over.
     All,
 }
@@ -50,6 +52,8 @@ pub struct DataDir {
     keep_wals: AtomicBool,
     /// Kafka's files, by name: for a directory that has none of ours.
     kafkas: BTreeMap<NamedPartition, Checkpoint>,
+    /// Directories of deleted partitions found at the opening.
+    doomed_dirs: Mutex<Vec<PathBuf>>,
     book: Mutex<Book>,
 }
 
@@ -61,31 +65,31 @@ struct Book {
     version: u64,
     /// The version our file has.
     written: u64,
-    /// The version Kafka's files have.
+    /// The version Kafka's file of log starts has.
+    written_log_starts: u64,
+    /// The version the others of Kafka's files have.
     written_all: u64,
     writing: bool,
     waiting: Vec<rt::mailbox::Sender<()>>,
 }
 
 impl DataDir {
-    /// Opens a directory, making it if needed: reads its checkpoints, lists its write-ahead logs, removes what was being
-    /// deleted and the mark of an orderly shutdown. Blocks: for the thread that starts the shards.
+    /// Opens a directory, making it if needed: reads its checkpoints, lists its write-ahead logs and what was being
+    /// deleted, removes the mark of an orderly shutdown. Blocks: for the thread that starts the shards.
     pub fn open(path: impl Into<PathBuf>) -> Result<Arc<DataDir>, LogError> {
         use rt::disk::blocking;
         let path = path.into();
         let wal_dir = path.join(WAL_DIR);
         blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
+        let mut doomed_dirs = Vec::new();
         for entry in &entries {
             let of_entry = path.join(&entry.name);
-            let removed = if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
-                blocking::remove_dir_all(&of_entry)
+            if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
+                doomed_dirs.push(of_entry);
             } else if entry.name == CLEAN_SHUTDOWN {
-                blocking::remove_file(&of_entry)
-            } else {
-                continue;
-            };
-            removed.map_err(|e| FileError::new(&of_entry, "remove", &e))?;
+                blocking::remove_file(&of_entry).map_err(|e| FileError::new(&of_entry, "remove", &e))?;
+            }
         }
         let wals = blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
         let mut wals = wals;
@@ -139,6 +143,7 @@ impl DataDir {
             recovered_wals,
             keep_wals: AtomicBool::new(false),
             kafkas,
+            doomed_dirs: Mutex::new(doomed_dirs),
             book: Mutex::new(book),
         }))
     }
@@ -161,6 +166,11 @@ impl DataDir {
     /// Path of a write-ahead log file.
     pub fn wal_path(&self, id: WalFileId) -> PathBuf {
         self.path.join(WAL_DIR).join(id.name())
+    }
+
+    /// Directories of deleted partitions found at the opening, for the first shard that asks: it removes them.
+    pub(super) fn take_doomed_dirs(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut *self.doomed_dirs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Keeps the write-ahead logs found at the opening: a partition is offline and may need them.
@@ -261,7 +271,8 @@ impl DataDir {
                 let mut book = self.lock();
                 let written = match files {
                     CheckpointFiles::Own => book.written,
-                    CheckpointFiles::All => book.written_all,
+                    CheckpointFiles::LogStarts => book.written.min(book.written_log_starts),
+                    CheckpointFiles::All => book.written.min(book.written_log_starts).min(book.written_all),
                 };
                 if written >= wanted {
                     return Ok(());
@@ -282,6 +293,9 @@ impl DataDir {
                 None => {
                     let _turn = WriteTurn(self);
                     self.write_own().await?;
+                    if files != CheckpointFiles::Own {
+                        self.write_log_starts().await?;
+                    }
                     if files == CheckpointFiles::All {
                         self.write_kafkas().await?;
                     }
@@ -304,25 +318,22 @@ impl DataDir {
         Ok(())
     }
 
+    async fn write_log_starts(&self) -> Result<(), FileError> {
+        let (version, bytes) = {
+            let book = self.lock();
+            (book.version, book.kafkas_file(|point| point.log_start))
+        };
+        self.write(LOG_STARTS, bytes).await?;
+        self.lock().written_log_starts = version;
+        Ok(())
+    }
+
     async fn write_kafkas(&self) -> Result<(), FileError> {
         let (version, files) = {
             let book = self.lock();
-            // A partition that was not taken up has no name here, and Kafka would not know it either.
-            let named: Vec<_> = book
-                .points
-                .iter()
-                .filter(|(_, (name, _))| !name.is_empty())
-                .collect();
-            let entries = |of: fn(&Checkpoint) -> Offset| {
-                let entries = named
-                    .iter()
-                    .map(|(id, (name, point))| (&**name, id.partition, of(point)));
-                checkpoint_file::encode(entries)
-            };
             let files = [
-                (LOG_STARTS, entries(|c| c.log_start)),
-                (HIGH_WATERMARKS, entries(|c| c.high_watermark)),
-                (RECOVERY_POINTS, entries(|c| c.recovery_point)),
+                (HIGH_WATERMARKS, book.kafkas_file(|point| point.high_watermark)),
+                (RECOVERY_POINTS, book.kafkas_file(|point| point.recovery_point)),
             ];
             (book.version, files)
         };
@@ -343,6 +354,19 @@ impl DataDir {
     fn lock(&self) -> MutexGuard<'_, Book> {
         // A panic with the lock held ends the process; in tests the table is whole between statements.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    /// A checkpoint file of Kafka's. A partition that was not taken up has no name here, and Kafka would not know it either.
+    fn kafkas_file(&self, of: fn(&Checkpoint) -> Offset) -> Vec<u8> {
+        let named: Vec<_> = self
+            .points
+            .iter()
+            .filter(|(_, (name, _))| !name.is_empty())
+            .map(|(id, (name, point))| (&**name, id.partition, of(point)))
+            .collect();
+        checkpoint_file::encode(named.into_iter())
     }
 }
 

@@ -21,6 +21,8 @@ pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub const WAL_DIR: &str = "wal";
 /// Ends the name of a file that lists write-ahead log files which are not needed any more.
 pub const OBSOLETE_SUFFIX: &str = ".obsolete";
+/// Ends the name of a segment's file that is no longer part of the log and will be removed.
+pub const DELETED_SUFFIX: &str = ".deleted";
 /// Ends the name of a partition directory that is being deleted.
 pub const DELETE_SUFFIX: &str = "-delete";
 /// Ends the name of a partition directory that belongs to no partition known here.

@@ -17,6 +17,7 @@
 //!   segment, and come back after any crash, once, at their offsets. With `Durability::Relaxed` it is ready at once.
 //! - *Damage*: what was acknowledged and can't be read is named with file and position. A damaged partition stays offline,
 //!   as it is; it never stops another.
+//! - *Deletion*: what was deleted, by a client or by retention, never comes back.
 //! - *Failure*: after a failed write or sync the partition (or the shard, if it was the write-ahead log) acknowledges
 //!   nothing any more and says so. There is no second try on the same file. Reads go on.
 //! - *Cancellation*: futures handed out here may be dropped at any time; what was appended stays appended.
@@ -24,17 +25,19 @@
 //! **The life of an append**: `partition/append.rs` checks it and puts it on the tail; `shard_context.rs` queues the partition;
 //! `committer.rs` packs what is queued into a frame and writes it (or has `partition/segment_writer.rs` write a large run
 //! to its segment directly); `PartitionLog::made_durable` wakes who waits; `flusher.rs` brings tails to segments and frees
-//! write-ahead log files. A fetch begins in `partition/read_plan.rs`.
+//! write-ahead log files. What is old goes by `housekeeping.rs`, by the rules of `retention.rs`. A fetch begins in `partition/read_plan.rs`.
 //!
 //! Start reading in `shard_log.rs` and `partition/partition_log.rs`.
 
 mod checkpoint_file;
+mod chores;
 mod committer;
 mod data_dir;
 mod epoch_cache;
 mod errors;
 mod file_names;
 mod flusher;
+mod housekeeping;
 mod options;
 mod partition;
 mod partition_metadata;
@@ -43,6 +46,7 @@ mod producer;
 mod read_cache;
 mod recovery;
 mod recovery_checkpoint;
+mod retention;
 mod segment;
 mod shard_context;
 mod shard_log;
@@ -57,8 +61,8 @@ pub use errors::{
 };
 pub use options::{CleanupPolicy, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig};
 pub use partition::{
-    AppendOrigin, Appended, CommitState, MinOneBatch, PartitionLog, Positions, ReadPlan, ReadUpto,
-    RecordSlice, Records, TimestampHit,
+    AppendOrigin, Appended, CommitState, DeleteBefore, DeleteRecordsError, MinOneBatch, PartitionLog,
+    Positions, ReadPlan, ReadUpto, RecordSlice, Records, TimestampHit,
 };
 pub use producer::{ProducerState, RememberedBatch};
 pub use shard_log::{RecoveredPartitions, ShardLog};

@@ -24,12 +24,19 @@ pub enum CleanupPolicy {
     Compact,
     /// Both.
     CompactAndDelete,
+    /// Neither: everything is kept, unless it is asked to be deleted.
+    Keep,
 }
 
 impl CleanupPolicy {
     /// Whether records need a key.
     pub fn compacts(self) -> bool {
-        self != CleanupPolicy::Delete
+        matches!(self, CleanupPolicy::Compact | CleanupPolicy::CompactAndDelete)
+    }
+
+    /// Whether old segments are deleted by time and size.
+    pub fn deletes(self) -> bool {
+        matches!(self, CleanupPolicy::Delete | CleanupPolicy::CompactAndDelete)
     }
 }
 
@@ -60,6 +67,8 @@ pub struct TopicLogConfig {
     pub retention_ms: i64,
     /// `retention.bytes`, -1 for no limit.
     pub retention_bytes: i64,
+    /// `file.delete.delay.ms`: how long a deleted segment's files stay on the disk.
+    pub file_delete_delay_ms: i64,
     /// Corelane's `durability`.
     pub durability: Durability,
 }
@@ -79,6 +88,7 @@ impl Default for TopicLogConfig {
             cleanup_policy: CleanupPolicy::Delete,
             retention_ms: 7 * 24 * 3600 * 1000,
             retention_bytes: -1,
+            file_delete_delay_ms: 60_000,
             durability: Durability::Durable,
         }
     }
@@ -141,6 +151,9 @@ pub struct ShardLogOptions {
     /// How often the checkpoint files are written, in milliseconds. Kafka's
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub checkpoint_interval_ms: u64,
+    /// How often partitions are looked at for segments that have lived long enough, in milliseconds. Kafka's
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval_ms: u64,
     /// Whether a batch read from disk has its CRC checked before it is handed out.
     pub check_crc_on_read: bool,
     /// How long a producer that writes nothing is remembered, in milliseconds. Kafka's `producer.id.expiration.ms`.
@@ -165,6 +178,7 @@ impl ShardLogOptions {
             uncommitted_bytes: 128 << 20,
             open_files: 512,
             checkpoint_interval_ms: 60_000,
+            retention_check_interval_ms: 300_000,
             check_crc_on_read: true,
             producer_id_expiration_ms: 24 * 3600 * 1000,
         }

@@ -1,5 +1,6 @@
 //! Hot path: produce. What the partitions of a shard share: queues, memory accounts, open files, the reason to stop.
 
+use super::chores::Chores;
 use super::partition::{PartitionLog, TailMark};
 use super::position_hints::PositionHints;
 use super::read_cache::ReadCache;
@@ -35,6 +36,8 @@ pub(super) struct ShardContext {
     pub flush_event: Event,
     /// A write to a segment has ended.
     pub segment_written: Event,
+    /// What waits for the housekeeping.
+    pub chores: Chores,
     /// Bytes became durable, so that there is room for appends.
     pub room_event: Event,
     commit_queue: RefCell<VecDeque<Rc<PartitionLog>>>,
@@ -60,6 +63,7 @@ impl ShardContext {
             commit_event: Event::new(),
             flush_event: Event::new(),
             segment_written: Event::new(),
+            chores: Chores::default(),
             room_event: Event::new(),
             commit_queue: RefCell::default(),
             flush_queue: RefCell::default(),
@@ -90,6 +94,7 @@ impl ShardContext {
         self.commit_event.notify_all();
         self.flush_event.notify_all();
         self.room_event.notify_all();
+        self.chores.wake();
     }
 
     /// Whether more may be appended.

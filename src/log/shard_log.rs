@@ -4,6 +4,7 @@ use super::committer::Committer;
 use super::data_dir::CheckpointFiles;
 use super::file_names::{DELETE_SUFFIX, SegmentFile, doomed_dir};
 use super::flusher::{Flusher, Partitions, WalKeeper};
+use super::housekeeping::Housekeeping;
 use super::partition::{PartitionLog, SyncMode};
 use super::producer::encode_snapshot;
 use super::recovery::{WalReplay, recover_segments};
@@ -36,6 +37,7 @@ struct Running {
     keeper: Rc<WalKeeper>,
     committer: JoinHandle<()>,
     flusher: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
 }
 
 /// What became of each partition that was to be recovered.
@@ -122,11 +124,17 @@ impl ShardLog {
             self.closing.clone(),
         );
         let flusher = Flusher::new(self.shard.clone(), self.partitions.clone(), self.closing.clone());
+        let housekeeping =
+            Housekeeping::new(self.shard.clone(), self.partitions.clone(), self.closing.clone());
+        for dir in options.data_dir.take_doomed_dirs() {
+            self.shard.chores.add_doomed_dir(dir);
+        }
         *self.running.borrow_mut() = Some(Running {
             ring,
             keeper,
             committer: rt::spawn(committer.run()),
             flusher: rt::spawn(flusher.run()),
+            housekeeping: rt::spawn(housekeeping.run()),
         });
         Ok(())
     }
@@ -193,12 +201,15 @@ impl ShardLog {
         disk::sync_dir(data_dir.path())
             .await
             .map_err(|e| FileError::new(data_dir.path(), "sync", &e))?;
-        rt::spawn(async move {
-            if let Err(e) = disk::remove_dir_all(&doomed).await {
-                warn!(dir = %doomed.display(), error = %e, "a deleted partition's files stay until the next start");
-            }
-        });
+        self.shard.chores.add_doomed_dir(doomed);
         Ok(())
+    }
+
+    /// Looks at every partition for segments that have lived long enough, now instead of at the next interval. Ready when
+    /// that is done, or the shard stops. The shard has been started.
+    pub async fn tidy_now(&self) {
+        let over = || self.closing.get() || self.shard.stopped().is_some();
+        self.shard.chores.round(over).await;
     }
 
     /// Why the shard acknowledges nothing any more, if so.
@@ -230,10 +241,12 @@ impl ShardLog {
         let running = self.running.borrow_mut().take();
         self.shard.commit_event.notify_all();
         self.shard.flush_event.notify_all();
+        self.shard.chores.wake();
         let mut ring = None;
         if let Some(running) = running {
             running.committer.await;
             running.flusher.await;
+            running.housekeeping.await;
             running.keeper.close().await;
             ring = Some(running.ring);
         }

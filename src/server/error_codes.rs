@@ -1,6 +1,6 @@
 //! Kafka's error codes for what the log refuses, in one place.
 
-use crate::log::{AppendError, ReadError};
+use crate::log::{AppendError, DeleteRecordsError, LogStopped, ReadError};
 use crate::wire::errors::ErrorCode;
 use crate::wire::records::BatchError;
 
@@ -28,5 +28,16 @@ pub fn read_error(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         ReadError::File(_) | ReadError::Damaged(_) => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// The code of a deletion that can't be done.
+pub fn delete_records_error(error: &DeleteRecordsError) -> ErrorCode {
+    match error {
+        DeleteRecordsError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        DeleteRecordsError::NotDeletable => ErrorCode::PolicyViolation,
+        // The topic has gone meanwhile, with all its records.
+        DeleteRecordsError::Stopped(LogStopped::Deleted) => ErrorCode::UnknownTopicOrPartition,
+        DeleteRecordsError::Stopped(_) | DeleteRecordsError::File(_) => ErrorCode::KafkaStorageError,
     }
 }

@@ -15,6 +15,7 @@ pub fn shard_log_options(settings: &Settings, data_dir: Arc<DataDir>, shard: Sha
         tail_bytes: settings.tail_memory_bytes,
         read_cache_bytes: settings.read_cache_memory_bytes,
         checkpoint_interval_ms: settings.log_flush_offset_checkpoint_interval_ms,
+        retention_check_interval_ms: settings.log_retention_check_interval_ms,
         uncommitted_bytes: settings.tail_memory_bytes / 2,
         producer_id_expiration_ms: settings.producer_id_expiration_ms.into(),
         ..ShardLogOptions::new(data_dir, shard)
@@ -39,10 +40,12 @@ pub fn topic_log_config(config: &TopicConfig) -> log::TopicLogConfig {
         cleanup_policy: match (config.cleanup_policy.compact, config.cleanup_policy.delete) {
             (true, true) => log::CleanupPolicy::CompactAndDelete,
             (true, false) => log::CleanupPolicy::Compact,
-            (false, _) => log::CleanupPolicy::Delete,
+            (false, true) => log::CleanupPolicy::Delete,
+            (false, false) => log::CleanupPolicy::Keep,
         },
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes,
+        file_delete_delay_ms: config.file_delete_delay_ms,
         durability: match config.durability {
             Durability::Durable => log::Durability::Durable,
             Durability::Relaxed => log::Durability::Relaxed,

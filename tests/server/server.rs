@@ -39,6 +39,14 @@ impl Server {
         }
     }
 
+    /// A broker that the test itself starts, kills and stops.
+    pub fn of(broker: &Broker) -> Server {
+        Server {
+            broker: None,
+            addresses: broker.addresses().to_vec(),
+        }
+    }
+
     /// Where all shards listen, in order.
     pub fn addresses(&self) -> &[String] {
         &self.addresses

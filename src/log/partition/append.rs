@@ -174,9 +174,22 @@ impl PartitionState {
                 || aged_ms > config.segment_ms.saturating_sub(active.jitter_ms)
                 || index_full
                 || end.0 - active.base.0 > i64::from(i32::MAX));
-        if !roll {
-            return;
+        if roll {
+            self.roll(config, now_ms);
         }
+    }
+
+    /// Begins a new segment at `end` if the log ends there and its last segment has records. False if not.
+    pub(in crate::log) fn roll_at(&mut self, end: Offset, config: &TopicLogConfig, now_ms: i64) -> bool {
+        let has_records = self.segments.back().is_some_and(|active| active.bytes > 0);
+        let rolls = has_records && self.positions.log_end == end;
+        if rolls {
+            self.roll(config, now_ms);
+        }
+        rolls
+    }
+
+    fn roll(&mut self, config: &TopicLogConfig, now_ms: i64) {
         let jitter_ms = match u64::try_from(config.segment_jitter_ms.min(config.segment_ms)) {
             Ok(0) | Err(_) => 0,
             Ok(most) => (rt::random_u64() % most) as i64,
@@ -206,6 +219,7 @@ impl PartitionState {
                 );
             }
             segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
+            segment.newest_ms = segment.newest_ms.max(Some(header.max_timestamp));
             segment.bytes += batch.len() as u64;
             let base = segment.base;
             self.tail.push(header.next_offset(), base, batch);

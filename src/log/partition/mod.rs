@@ -8,7 +8,10 @@
 mod append;
 mod commit_run;
 mod commit_state;
+mod delete_records;
 mod durable_waiters;
+mod log_start;
+mod old_segments;
 mod partition_log;
 mod positions;
 mod read_disk;
@@ -23,6 +26,7 @@ pub use append::{AppendOrigin, Appended};
 pub(super) use commit_run::CommitChoice;
 pub use commit_run::CommitRun;
 pub use commit_state::CommitState;
+pub use delete_records::{DeleteBefore, DeleteRecordsError};
 pub use partition_log::PartitionLog;
 pub(super) use partition_log::{PartitionParts, WriterState};
 pub use positions::Positions;

@@ -15,7 +15,7 @@ use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// The log of one partition. Lives on the shard that owns the partition.
 pub struct PartitionLog {
@@ -52,6 +52,8 @@ pub(in crate::log) struct PartitionState {
     /// Whether it stands in the shard's flush queue.
     pub queued_for_flush: bool,
     pub writer: WriterState,
+    /// Where the log's start is to be: what checkpoints say. `positions.log_start` follows when that is durable.
+    pub next_log_start: Offset,
     pub stopped: Option<LogStopped>,
 }
 
@@ -124,6 +126,7 @@ impl PartitionLog {
                 direct: false,
                 queued_for_flush: false,
                 writer: parts.writer,
+                next_log_start: parts.positions.log_start,
                 stopped: None,
             }),
             waiters: RefCell::default(),
@@ -237,17 +240,30 @@ impl PartitionLog {
     /// longer happen. Dropping it has no effect on the records.
     pub fn wait_durable(&self, next_offset: Offset) -> impl Future<Output = Result<(), LogStopped>> + '_ {
         poll_fn(move |cx| {
-            if self.config.borrow().durability == Durability::Relaxed
-                || self.state.borrow().positions.durable_end >= next_offset
-            {
+            if self.config.borrow().durability == Durability::Relaxed {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(stopped) = self.stopped() {
-                return Poll::Ready(Err(stopped));
-            }
-            self.waiters.borrow_mut().add(next_offset, cx.waker());
-            Poll::Pending
+            self.poll_on_disk(next_offset, cx)
         })
+    }
+
+    /// Ready when all records before `next_offset` are durable, whatever the topic's durability is.
+    pub(in crate::log) fn wait_on_disk(
+        &self,
+        next_offset: Offset,
+    ) -> impl Future<Output = Result<(), LogStopped>> + '_ {
+        poll_fn(move |cx| self.poll_on_disk(next_offset, cx))
+    }
+
+    fn poll_on_disk(&self, next_offset: Offset, cx: &mut Context<'_>) -> Poll<Result<(), LogStopped>> {
+        if self.state.borrow().positions.durable_end >= next_offset {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(stopped) = self.stopped() {
+            return Poll::Ready(Err(stopped));
+        }
+        self.waiters.borrow_mut().add(next_offset, cx.waker());
+        Poll::Pending
     }
 
     /// Notifies `event` once, when the high watermark moves or the log stops. It is not kept alive; whoever wants to hear
@@ -292,6 +308,7 @@ impl PartitionLog {
         state.submitted = end;
         state.durable = end;
         state.positions = Positions::recovered(log_start, end.offset);
+        state.next_log_start = log_start;
     }
 
     pub(super) fn notify_watchers(&self) {

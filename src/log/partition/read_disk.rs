@@ -133,6 +133,20 @@ impl DiskRead {
 
     /// Reads. A read never goes over the end of a segment, as Kafka's.
     pub async fn execute(self) -> Result<Records, ReadError> {
+        let read = self.read().await;
+        match read {
+            // The segment was removed between plan and read.
+            Err(ReadError::File(_)) if self.from < self.partition.log_start() => {
+                Err(ReadError::OffsetOutOfRange {
+                    log_start: self.partition.log_start(),
+                    end: self.limit,
+                })
+            }
+            read => read,
+        }
+    }
+
+    async fn read(&self) -> Result<Records, ReadError> {
         for segment in self.segments.iter().filter(|s| s.bytes > 0) {
             let read = match self.read_segment(*segment).await {
                 // It may be the index that is damaged: the segment itself has the last word.

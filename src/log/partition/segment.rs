@@ -14,6 +14,8 @@ pub(in crate::log) struct Segment {
     pub index: SegmentIndex,
     /// The time its age is counted from, in ms: the largest timestamp of its first batch, as in Kafka.
     pub first_timestamp_ms: Option<i64>,
+    /// The largest timestamp of its records, in ms, -1 if none has one. `None`: nobody has looked yet.
+    pub newest_ms: Option<i64>,
     /// When it was begun, by the wall clock, in ms.
     pub created_ms: i64,
     /// How much earlier than `segment.ms` it is closed, in ms.
@@ -39,6 +41,7 @@ impl Segment {
             bytes: 0,
             index: SegmentIndex::Building(Box::default()),
             first_timestamp_ms: None,
+            newest_ms: Some(-1),
             created_ms,
             jitter_ms,
             producers_at_base: None,

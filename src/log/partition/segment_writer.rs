@@ -53,13 +53,36 @@ impl PartitionLog {
             return Err(stopped);
         }
         let written = self.write_steps(mode).await;
-        written.map_err(|e| {
-            let reason = LogStopped::PartitionFailed(Arc::new(e));
-            if self.stop(reason.clone()) {
-                error!(partition = ?self, error = %reason, "a partition takes no more records until the server is started again");
+        written.map_err(|e| self.stop_failed(e))
+    }
+
+    fn stop_failed(&self, e: FileError) -> LogStopped {
+        let reason = LogStopped::PartitionFailed(Arc::new(e));
+        if self.stop(reason.clone()) {
+            error!(partition = ?self, error = %reason, "a partition takes no more records until the server is started again");
+        }
+        reason
+    }
+
+    /// Writes and closes all segments before the one that begins at `base`, and makes that one's file, empty as it may be.
+    /// An error stops the log.
+    pub(in crate::log) async fn open_segment_at(self: &Rc<Self>, base: Offset) -> Result<(), LogStopped> {
+        self.write_tail(SyncMode::Later).await?;
+        let _turn = self.writer_turn().await;
+        if let Some(stopped) = self.state.borrow().stopped.clone() {
+            return Err(stopped);
+        }
+        let opened = async {
+            loop {
+                let open = self.state.borrow().writer.segment;
+                match open {
+                    Some(open) if open >= base => return Ok(()),
+                    Some(open) => self.close_segment(open).await?,
+                    None => self.open_segment(base).await?,
+                }
             }
-            reason
-        })
+        };
+        opened.await.map_err(|e| self.stop_failed(e))
     }
 
     /// Waits until nobody else writes to the segments.
@@ -287,7 +310,7 @@ impl PartitionLog {
             let state = self.state.borrow();
             Checkpoint {
                 recovery_point: state.writer.synced,
-                log_start: state.positions.log_start,
+                log_start: state.next_log_start.max(state.positions.log_start),
                 high_watermark: state.positions.high_watermark,
             }
         };

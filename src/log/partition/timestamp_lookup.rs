@@ -111,6 +111,8 @@ impl PartitionLog {
         };
         let mut from = begin.max(self.log_start());
         while from < end {
+            // It may move meanwhile.
+            from = from.max(self.log_start());
             let plan = self.read_plan(from, STEP_BYTES, MinOneBatch::Yes, upto)?;
             let bytes = plan.execute().await?.to_vec();
             if bytes.is_empty() {

@@ -7,10 +7,12 @@
 //!
 //! Start reading in `partition_recovery.rs`, then `wal_replay.rs`.
 
+mod largest_timestamp;
 mod partition_recovery;
 mod segment_scan;
 mod wal_chain;
 mod wal_replay;
 
+pub(super) use largest_timestamp::largest_timestamp;
 pub(super) use partition_recovery::{Recovering, recover_segments};
 pub(super) use wal_replay::WalReplay;

@@ -6,7 +6,7 @@ use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::data_dir::Checkpoint;
 use crate::log::epoch_cache::EpochCache;
 use crate::log::file_names::{
-    LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SegmentFile, doomed_dir,
+    DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SegmentFile, doomed_dir,
 };
 use crate::log::partition::{
     PartitionLog, PartitionParts, Positions, Segment, SegmentIndex, Tail, WriterState,
@@ -64,6 +64,7 @@ pub(in crate::log) async fn recover_segments(
     }
     logs.sort_unstable();
     snapshots.sort_unstable();
+    remove_old_segments(&dir, &entries, &mut logs, checkpoint.log_start).await?;
     let mut scan = Scan {
         spec,
         dir: &dir,
@@ -122,6 +123,7 @@ pub(in crate::log) async fn recover_segments(
     let log_start = checkpoint.log_start.max(first);
     let mut epochs = epochs;
     epochs.truncate_from(end);
+    epochs.truncate_to(log_start.min(end));
     let positions = Positions::recovered(log_start.min(end), end);
     let parts = PartitionParts {
         positions,
@@ -182,10 +184,35 @@ async fn own_entries(
 /// Removes what an interrupted write of a whole file left.
 async fn remove_leftovers(dir: &Path, entries: &[DirEntry]) -> Result<(), PartitionOffline> {
     for entry in entries {
-        if [".tmp", ".deleted", ".cleaned"]
+        if [".tmp", DELETED_SUFFIX, ".cleaned"]
             .iter()
             .any(|suffix| entry.name.ends_with(suffix))
         {
+            let path = dir.join(&entry.name);
+            disk::remove_file(&path)
+                .await
+                .map_err(|e| FileError::new(&path, "remove", &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes segments away that lie before the log's start: their removal was decided, and is finished here. What is left of them
+/// need not be whole. The last segment stays, since it says where the log ends.
+async fn remove_old_segments(
+    dir: &Path,
+    entries: &[DirEntry],
+    logs: &mut Vec<(Offset, u64)>,
+    log_start: Offset,
+) -> Result<(), PartitionOffline> {
+    let old = logs.windows(2).take_while(|two| two[1].0 <= log_start).count();
+    if old == 0 {
+        return Ok(());
+    }
+    let first = logs[old].0;
+    logs.drain(..old);
+    for entry in entries {
+        if SegmentFile::parse(&entry.name).is_some_and(|(_, base)| base < first) {
             let path = dir.join(&entry.name);
             disk::remove_file(&path)
                 .await
@@ -266,6 +293,7 @@ impl Scan<'_> {
                 // Closed, synced and noted: nothing of it is read, however much there is.
                 let mut segment = Segment::new(base, rt::wall_ms(), 0);
                 segment.bytes = file_bytes;
+                segment.newest_ms = None;
                 segment.index = SegmentIndex::OnDisk;
                 self.segments.push_back(segment);
                 self.end = (file_bytes, next_base.expect("it is closed"));
@@ -315,6 +343,7 @@ impl Scan<'_> {
                 let bytes = header.size_bytes() as u64;
                 index.add(interval, position as u32, bytes, relative, header.max_timestamp);
                 segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
+                segment.newest_ms = segment.newest_ms.max(Some(header.max_timestamp));
                 if header.base_offset >= synced_below {
                     unsynced_from.get_or_insert(position);
                 }
@@ -421,10 +450,14 @@ async fn cut(file: &disk::File, path: &Path, bytes: u64) -> Result<(), FileError
 }
 
 pub(super) fn damaged(path: &Path, position: u64, offset: Option<Offset>, what: &str) -> PartitionOffline {
-    PartitionOffline::Damaged(Damage {
+    PartitionOffline::Damaged(damage(path, position, offset, what))
+}
+
+pub(super) fn damage(path: &Path, position: u64, offset: Option<Offset>, what: &str) -> Damage {
+    Damage {
         path: path.to_path_buf(),
         position,
         offset,
         what: what.to_string(),
-    })
+    }
 }

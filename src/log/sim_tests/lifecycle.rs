@@ -9,9 +9,9 @@ use bytes::BytesMut;
 use std::rc::Rc;
 use std::sync::Arc;
 
-const DIR: &str = "/data/log";
+pub(super) const DIR: &str = "/data/log";
 
-fn spec(topic: u8, config: TopicLogConfig) -> PartitionSpec {
+pub(super) fn spec(topic: u8, config: TopicLogConfig) -> PartitionSpec {
     PartitionSpec {
         topic_id: TopicId([topic; 16]),
         topic_name: "orders".into(),
@@ -21,14 +21,17 @@ fn spec(topic: u8, config: TopicLogConfig) -> PartitionSpec {
     }
 }
 
-struct Server {
-    data_dir: Arc<DataDir>,
-    shard: Rc<ShardLog>,
-    recovered: RecoveredPartitions,
+pub(super) struct Server {
+    pub(super) data_dir: Arc<DataDir>,
+    pub(super) shard: Rc<ShardLog>,
+    pub(super) recovered: RecoveredPartitions,
 }
 
 impl Server {
-    async fn start(specs: Vec<PartitionSpec>, change: impl FnOnce(&mut ShardLogOptions)) -> Server {
+    pub(super) async fn start(
+        specs: Vec<PartitionSpec>,
+        change: impl FnOnce(&mut ShardLogOptions),
+    ) -> Server {
         let data_dir = DataDir::open(DIR).unwrap();
         let mut options = ShardLogOptions::new(data_dir.clone(), ShardId(0));
         options.wal_file_bytes = 256 << 10;
@@ -45,17 +48,17 @@ impl Server {
         }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shard.shutdown().await.unwrap();
         self.data_dir.mark_clean_shutdown().unwrap();
     }
 
-    fn online(&self) -> Rc<PartitionLog> {
+    pub(super) fn online(&self) -> Rc<PartitionLog> {
         self.recovered[0].1.as_ref().expect("online").clone()
     }
 }
 
-fn batch(records: usize, value: &[u8]) -> BytesMut {
+pub(super) fn batch(records: usize, value: &[u8]) -> BytesMut {
     let mut builder = BatchBuilder::new(Compression::None);
     for i in 0..records {
         builder.append(1000 + i as i64, Some(b"k"), Some(value), &[]);
@@ -63,7 +66,7 @@ fn batch(records: usize, value: &[u8]) -> BytesMut {
     builder.build().unwrap()
 }
 
-fn of_producer(sequence: i32, records: usize) -> BytesMut {
+pub(super) fn of_producer(sequence: i32, records: usize) -> BytesMut {
     let mut builder =
         BatchBuilder::new(Compression::None).producer(ProducerId(9), ProducerEpoch(0), sequence);
     for i in 0..records {
@@ -72,13 +75,13 @@ fn of_producer(sequence: i32, records: usize) -> BytesMut {
     builder.build().unwrap()
 }
 
-async fn append(log: &Rc<PartitionLog>, bytes: BytesMut) -> Appended {
+pub(super) async fn append(log: &Rc<PartitionLog>, bytes: BytesMut) -> Appended {
     let appended = log.append(bytes, AppendOrigin::Client).unwrap();
     log.wait_durable(appended.last_offset.plus(1)).await.unwrap();
     appended
 }
 
-async fn read_all(log: &Rc<PartitionLog>) -> Result<Vec<u8>, ReadError> {
+pub(super) async fn read_all(log: &Rc<PartitionLog>) -> Result<Vec<u8>, ReadError> {
     let mut all = Vec::new();
     let mut from = log.log_start();
     while from < log.log_end() {
@@ -91,13 +94,13 @@ async fn read_all(log: &Rc<PartitionLog>) -> Result<Vec<u8>, ReadError> {
 }
 
 /// Runs a server in a process of its own, so that it has a disk that can be looked at.
-async fn run(server: impl Future<Output = ()> + 'static) -> SimDisk {
+pub(super) async fn run(server: impl Future<Output = ()> + 'static) -> SimDisk {
     let process = sim::spawn_process("server", server);
     assert_eq!(sim::exited(process).await, sim::Exit::Finished);
     sim::disk::of("server")
 }
 
-fn small_segments() -> TopicLogConfig {
+pub(super) fn small_segments() -> TopicLogConfig {
     TopicLogConfig {
         segment_bytes: 20_000,
         index_interval_bytes: 600,

@@ -2,5 +2,6 @@
 
 mod crashes;
 mod lifecycle;
+mod lifetime;
 mod oracle;
 mod server;

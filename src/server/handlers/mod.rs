@@ -55,6 +55,7 @@ handlers! {
     create_partitions: CreatePartitionsRequest,
     create_topics: CreateTopicsRequest,
     delete_groups: DeleteGroupsRequest,
+    delete_records: DeleteRecordsRequest,
     delete_topics: DeleteTopicsRequest,
     describe_cluster: DescribeClusterRequest,
     describe_configs: DescribeConfigsRequest,
