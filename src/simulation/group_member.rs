@@ -57,6 +57,7 @@ pub async fn take_part(group: Group) {
         group,
         port: 0,
         by: Membership::none(),
+        earlier: Membership::none(),
     };
     member.port = member.client.coordinator(&member.group.name).await;
     while !member.group.stop.get() {
@@ -77,6 +78,8 @@ struct Member {
     group: Group,
     port: u16,
     by: Membership,
+    /// What it was in the generation before.
+    earlier: Membership,
 }
 
 impl Member {
@@ -93,6 +96,8 @@ impl Member {
             consumer.positions.insert(*partition, from);
             committed.insert(*partition, from);
         }
+        self.commit_late(&mine, &committed).await;
+        self.earlier = self.by.clone();
         while !self.group.stop.get() {
             consumer.round(10).await;
             for (name, partition) in &mine {
@@ -124,6 +129,35 @@ impl Member {
         }
         self.leave().await;
         Ok(())
+    }
+
+    /// A commit of an earlier generation, as one that was long on its way: it must not count any more.
+    async fn commit_late(
+        &mut self,
+        mine: &[(String, TopicPartition)],
+        committed: &BTreeMap<TopicPartition, i64>,
+    ) {
+        let earlier = self.earlier.clone();
+        if earlier.generation == -1 || earlier.generation == self.by.generation {
+            return;
+        }
+        for (name, partition) in mine.iter().take(1) {
+            let (group, offset) = (self.group.name.clone(), committed[partition]);
+            let late = commit_offset(
+                &mut self.client,
+                self.port,
+                &group,
+                &earlier,
+                (name, *partition),
+                offset,
+            )
+            .await;
+            assert!(
+                late.is_err(),
+                "a commit of {earlier:?} was accepted from {:?}",
+                self.by
+            );
+        }
     }
 
     async fn join(&mut self) -> Result<JoinGroupResponse, Setback> {

@@ -65,7 +65,7 @@ pub async fn commit(
                 port = client.coordinator(&group).await;
             }
         }
-        rt::sleep(Duration::from_micros(below(50_000))).await;
+        rt::sleep(Duration::from_micros(below(20_000))).await;
     }
 }
 

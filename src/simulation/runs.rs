@@ -63,6 +63,8 @@ async fn live(weather: Weather) {
     let mut plan = FaultPlan {
         slow_chance: [0.0, 0.01][below(2) as usize],
         slow: Duration::from_millis(20),
+        // On a slow disk more is in flight when the power goes.
+        most_latency: Duration::from_micros([400, 400, 15_000][below(3) as usize]),
         ..FaultPlan::default()
     };
     if weather.disk_errors {
