@@ -27,7 +27,7 @@ fi
 mkdir -p "$LAB" bench-results
 [ -w /proc/sys/vm/drop_caches ] || {
   kept=()
-  for workload in "${workloads[@]}"; do [ "$workload" = fetch-cold ] || kept+=("$workload"); done
+  for workload in "${workloads[@]}"; do [[ "$workload" = fetch-cold* ]] || kept+=("$workload"); done
   workloads=("${kept[@]}")
   echo "not root: the page cache can't be dropped, so fetch-cold is left out" >&2
 }
@@ -138,7 +138,7 @@ measure() { # measure BROKER WORKLOAD: appends one JSON line to $LAB/results/BRO
     kafka-syncing) start_kafka "$port" log.flush.interval.messages=1 ;;
   esac
   local run=("$CORELANE" bench run --bootstrap "127.0.0.1:$port" --broker-pid "$broker_pid" --cpu "$GENERATOR_CPU" --json)
-  if [ "$2" = fetch-cold ]; then
+  if [[ "$2" = fetch-cold* ]]; then
     # It is read once, so the JVM is warmed up by another read.
     "${run[@]}" fetch-tail --warm-up-s 0 --duration-s 3 > /dev/null
     "${run[@]}" "$2" >> "$LAB/results/$1.jsonl"

@@ -16,7 +16,8 @@ pub enum BenchCommand {
 /// Options of `corelane bench run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A workload file, or the name of a built-in one: big, mid, tiny, fetch-tail, fetch-cold
+    /// A workload file, or the name of a built-in one: big, mid, tiny, fetch-tail, fetch-cold,
+    /// fetch-cold-one
     pub workload: String,
     /// Where to find the broker
     #[arg(long, short = 'b', value_name = "HOST:PORT", default_value = "localhost:9092")]

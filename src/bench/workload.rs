@@ -6,12 +6,16 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The workloads that come with the program: name and text.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("big", include_str!("../../config/bench/big.toml")),
     ("mid", include_str!("../../config/bench/mid.toml")),
     ("tiny", include_str!("../../config/bench/tiny.toml")),
     ("fetch-tail", include_str!("../../config/bench/fetch-tail.toml")),
     ("fetch-cold", include_str!("../../config/bench/fetch-cold.toml")),
+    (
+        "fetch-cold-one",
+        include_str!("../../config/bench/fetch-cold-one.toml"),
+    ),
 ];
 
 /// One workload file.

@@ -14,6 +14,8 @@ pub(super) struct BatchPlace {
     pub segment: Offset,
     /// The byte at which the batch begins.
     pub position: u64,
+    /// How many pieces the next read reads ahead.
+    pub ahead_pieces: u64,
 }
 
 /// The places of batches that will probably be read next.

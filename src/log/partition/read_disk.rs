@@ -15,10 +15,11 @@ use std::rc::Rc;
 
 /// Largest index file that is read: Kafka's for a segment of 4 GiB with an entry per KiB.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
-/// How many pieces are read before they are asked for, when one read follows another.
-const READ_AHEAD_PIECES: u64 = 4;
 /// Most pieces asked for at the beginning of a read.
 const PIECES_AT_ONCE: u64 = 8;
+/// Most pieces read before they are asked for. The second of two reads that follow each other reads as much ahead as it is
+/// asked for, each further one twice as much as the one before, up to this: the disk works while answers are sent.
+const MAX_AHEAD_PIECES: u64 = 16;
 
 /// A read from a segment.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub(super) struct DiskRead {
     min_one_batch: MinOneBatch,
     /// The segments that may hold it: base, bytes in the file, and where to begin if that is known.
     segments: Vec<ReadableSegment>,
-    /// Whether a read ended here before.
-    follows: bool,
+    /// How many pieces to read ahead; 0 if no read ended where this one begins.
+    ahead_pieces: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +106,7 @@ impl DiskRead {
                 },
             })
             .collect();
-        let follows = hint.is_some();
+        let ahead_pieces = hint.map_or(0, |hint| hint.ahead_pieces);
         DiskRead {
             partition: partition.clone(),
             from,
@@ -113,7 +114,7 @@ impl DiskRead {
             max_bytes,
             min_one_batch,
             segments,
-            follows,
+            ahead_pieces,
         }
     }
 
@@ -184,10 +185,8 @@ impl DiskRead {
             file,
             pieces: BTreeMap::new(),
         };
-        reader.prefetch(
-            position,
-            PIECES_AT_ONCE.min(self.max_bytes as u64 / PIECE_BYTES + 1),
-        );
+        let pieces = PIECES_AT_ONCE.min(self.max_bytes as u64 / PIECE_BYTES + 1);
+        reader.begin(position, pieces);
         let mut taken: Option<(u64, u64)> = None;
         let mut next_offset = begin.at_least;
         let mut last = begin.last;
@@ -225,11 +224,9 @@ impl DiskRead {
             let place = BatchPlace {
                 segment: segment.base,
                 position: end,
+                ahead_pieces: (self.ahead_pieces * 2).clamp(pieces, MAX_AHEAD_PIECES),
             };
             partition.shard.hints.put(partition.id, next_offset, place);
-            if self.follows {
-                reader.prefetch(end, READ_AHEAD_PIECES);
-            }
         }
         Ok(Some(reader.records(begin, end).await?))
     }
@@ -270,16 +267,19 @@ impl SegmentReader<'_> {
             .min(PIECE_BYTES) as usize
     }
 
-    fn prefetch(&self, position: u64, pieces: u64) {
+    /// Begins to read the pieces from `position` on, and those behind them that the next reads will want.
+    fn begin(&self, position: u64, pieces: u64) {
+        let cache = &self.read.partition.shard.read_cache;
         let first = position / PIECE_BYTES;
+        let readable = |piece| Some(self.readable(piece)).filter(|bytes| *bytes > 0);
         for piece in first..first + pieces {
-            let needed = self.readable(piece);
-            if needed > 0 {
-                self.read
-                    .partition
-                    .shard
-                    .read_cache
-                    .prefetch(self.key(piece), needed, &self.file);
+            let Some(bytes) = readable(piece) else { return };
+            cache.begin(self.key(piece), bytes, &self.file);
+        }
+        for piece in first + pieces..first + pieces + self.read.ahead_pieces {
+            let Some(bytes) = readable(piece) else { return };
+            if !cache.read_ahead(self.key(piece), bytes, &self.file) {
+                return;
             }
         }
     }

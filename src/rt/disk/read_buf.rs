@@ -44,6 +44,14 @@ impl ReadBuf {
     }
 }
 
+#[cfg(test)]
+impl From<Vec<u8>> for ReadBuf {
+    fn from(bytes: Vec<u8>) -> ReadBuf {
+        let end = bytes.len();
+        ReadBuf::new(bytes.into(), 0, end)
+    }
+}
+
 impl Deref for ReadBuf {
     type Target = [u8];
 

@@ -40,6 +40,11 @@ impl Event {
         }
     }
 
+    /// Whether both are the same event.
+    pub fn is(&self, other: &Event) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Ready with the next notification after this call. Cancel by dropping.
     pub fn wait(&self) -> Wait {
         Wait {
