@@ -9,6 +9,7 @@ pub mod group;
 pub mod log;
 pub mod metadata;
 pub mod rt;
+pub mod security;
 pub mod server;
 pub mod shard;
 #[cfg(test)]

@@ -9,8 +9,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["base"]),
     ("wire", &["base"]),
     ("rt", &["base"]),
+    ("security", &["base"]),
     ("log", &["base", "config", "wire", "rt"]),
-    ("metadata", &["base", "config", "rt"]),
+    ("metadata", &["base", "config", "rt", "security"]),
     ("group", &["base", "config", "wire", "rt", "log", "metadata"]),
     (
         "shard",
@@ -20,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "base", "config", "wire", "rt", "log", "metadata", "group", "shard",
+            "base", "config", "wire", "rt", "security", "log", "metadata", "group", "shard",
         ],
     ),
     ("bench", &["base", "config", "wire"]),

@@ -38,6 +38,10 @@ pub const MAX_PARTITIONS: usize = 200_000;
 const _: () = assert!(MAX_PARTITIONS_PER_COMMAND <= MAX_PARTITIONS);
 const _: () = assert!(MAX_PARTITIONS <= i32::MAX as usize);
 
+/// SCRAM credentials of a cluster, one for each user and mechanism. A guess: some hundred bytes of image each, which every
+/// change of one of them copies.
+pub const MAX_SCRAM_CREDENTIALS: usize = 100_000;
+
 /// Groups of one partition of `__consumer_offsets`. A guess: with Kafka's 50 partitions five million groups, at some
 /// hundred bytes each.
 pub const MAX_GROUPS_PER_COORDINATOR: usize = 100_000;

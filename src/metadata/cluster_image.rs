@@ -9,6 +9,7 @@ use crate::base::limits::MAX_PARTITIONS;
 use crate::config::{Layers, Overrides, Settings, StaticSettings, TopicConfig};
 use crate::metadata::partition_image::PartitionImage;
 use crate::metadata::record::Record;
+use crate::metadata::scram_table::ScramTable;
 use crate::metadata::topic_image::{PartitionRun, Slots, TopicImage};
 use crate::metadata::topic_table::TopicTable;
 
@@ -32,6 +33,7 @@ pub struct ClusterImage {
     topics: TopicTable,
     partitions: usize,
     broker_overrides: Arc<BTreeMap<Option<NodeId>, Overrides>>,
+    scram: Arc<ScramTable>,
     fixed: Arc<StaticSettings>,
     next_slot: u32,
     next_producer_id: i64,
@@ -68,6 +70,7 @@ impl ClusterImage {
             topics: TopicTable::default(),
             partitions: 0,
             broker_overrides: Arc::default(),
+            scram: Arc::default(),
             fixed,
             next_slot: 0,
             next_producer_id: 0,
@@ -190,6 +193,11 @@ impl ClusterImage {
         self.broker_overrides.get(&node).unwrap_or(&NO_OVERRIDES)
     }
 
+    /// The users' SCRAM credentials.
+    pub fn scram(&self) -> &ScramTable {
+        &self.scram
+    }
+
     /// The settings that hold where admin requests have set none for a single node.
     pub(in crate::metadata) fn cluster_layers(&self) -> Layers<'_> {
         Layers {
@@ -302,6 +310,19 @@ impl ClusterImage {
                 }
             }
             Record::ProducerIdsAllocated { next_producer_id } => self.next_producer_id = *next_producer_id,
+            Record::ScramCredentialSet {
+                user,
+                mechanism,
+                credential,
+            } => Arc::make_mut(&mut self.scram).set(user, *mechanism, credential.clone()),
+            Record::ScramCredentialRemoved { user, mechanism } => {
+                if !Arc::make_mut(&mut self.scram).remove(user, *mechanism) {
+                    return unfit(format!(
+                        "a {} credential of user '{user}' is deleted, but does not exist",
+                        mechanism.name()
+                    ));
+                }
+            }
         }
         Ok(())
     }
@@ -344,6 +365,17 @@ impl ClusterImage {
                 name: name.clone(),
                 value: Some(value.clone()),
             }));
+        }
+        for (user, credentials) in self.scram.users() {
+            records.extend(
+                credentials
+                    .iter()
+                    .map(|(mechanism, credential)| Record::ScramCredentialSet {
+                        user: user.to_string(),
+                        mechanism: *mechanism,
+                        credential: credential.clone(),
+                    }),
+            );
         }
         records
     }

@@ -2,6 +2,7 @@
 
 use crate::base::ids::{NodeId, TopicId};
 use crate::metadata::internal_topic::InternalTopic;
+use crate::security::{ScramCredential, ScramMechanism};
 
 /// A change of the cluster. Items of a batch succeed or fail each for itself, as Kafka's do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,13 @@ pub enum Command {
         resources: Vec<ConfigAlteration>,
         /// Whether to do it.
         mode: Mode,
+    },
+    /// Sets and deletes SCRAM credentials. Answered by `ScramCredentialsAltered`.
+    AlterScramCredentials {
+        /// What to delete.
+        deletions: Vec<ScramDeletion>,
+        /// What to set.
+        upsertions: Vec<ScramUpsertion>,
     },
     /// Reserves producer ids for the one who asks (KIP-730). Answered by `ProducerIds`.
     AllocateProducerIds,
@@ -145,4 +153,22 @@ pub enum ConfigOperation {
     Append,
     /// Takes items out of a list.
     Subtract,
+}
+
+/// A SCRAM credential to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScramDeletion {
+    /// Whose.
+    pub user: String,
+    /// For which mechanism; `None` if it is none that is known.
+    pub mechanism: Option<ScramMechanism>,
+}
+
+/// A SCRAM credential to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScramUpsertion {
+    /// Whose.
+    pub user: String,
+    /// What; `None` if its mechanism is none that is known.
+    pub credential: Option<(ScramMechanism, ScramCredential)>,
 }

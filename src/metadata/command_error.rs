@@ -27,6 +27,14 @@ pub enum CommandErrorKind {
     PolicyViolation,
     /// TOPIC_DELETION_DISABLED.
     TopicDeletionDisabled,
+    /// RESOURCE_NOT_FOUND.
+    ResourceNotFound,
+    /// DUPLICATE_RESOURCE.
+    DuplicateResource,
+    /// UNACCEPTABLE_CREDENTIAL.
+    UnacceptableCredential,
+    /// UNSUPPORTED_SASL_MECHANISM.
+    UnsupportedSaslMechanism,
     /// KAFKA_STORAGE_ERROR: the metadata log can't be written any more.
     Storage,
 }

@@ -1,4 +1,4 @@
-//! The cluster's metadata: what topics there are, where they are, and how they are configured.
+//! The cluster's metadata: what topics there are, where they are, how they are configured, and users' credentials.
 //!
 //! Responsible for: checking a change ([`Command`]) against the present state, turning it into [`Record`]s, keeping
 //! the records durably ([`MetadataLog`]), and the state they add up to ([`ClusterImage`]). Must not know: who asked,
@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod partition_image;
 pub mod record;
 pub mod record_codec;
+pub mod scram_table;
 pub mod topic_image;
 pub mod topic_name;
 pub mod topic_table;
@@ -34,7 +35,7 @@ pub mod topic_table;
 pub use cluster_image::{ClusterImage, ServerImage};
 pub use command::{
     Command, ConfigAlteration, ConfigChange, ConfigChanges, ConfigOperation, ConfigResource, Mode,
-    NewPartitions, NewTopic, ReplicaAssignment, TopicSelector,
+    NewPartitions, NewTopic, ReplicaAssignment, ScramDeletion, ScramUpsertion, TopicSelector,
 };
 pub use command_error::{CommandError, CommandErrorKind};
 pub use engine::{Plan, WrongServer, check_replicas, plan, plan_start};
@@ -45,4 +46,5 @@ pub use metadata_log_error::MetadataLogError;
 pub use outcome::{CreatedTopic, DeletedTopic, Outcome};
 pub use partition_image::PartitionImage;
 pub use record::Record;
+pub use scram_table::{ScramTable, UserCredentials};
 pub use topic_image::TopicImage;

@@ -18,6 +18,8 @@ pub enum Outcome {
     PartitionsCreated(Vec<Result<(), CommandError>>),
     /// Of `AlterConfigs`.
     ConfigsAltered(Vec<Result<(), CommandError>>),
+    /// Of `AlterScramCredentials`: one for each user, in the order in which the command first names them.
+    ScramCredentialsAltered(Vec<(String, Result<(), CommandError>)>),
     /// Of `AllocateProducerIds`: ids that nobody else gets.
     ProducerIds(Range<i64>),
     /// Of `EnsureInternalTopic`.

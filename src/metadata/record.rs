@@ -3,6 +3,7 @@
 use crate::base::ids::{NodeId, TopicId};
 use crate::config::Overrides;
 use crate::metadata::topic_image::{PartitionRun, Slots};
+use crate::security::{ScramCredential, ScramMechanism};
 
 /// One fact. All values are absolute, so that a record means the same whenever it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,22 @@ pub enum Record {
         name: String,
         /// Its value.
         value: Option<String>,
+    },
+    /// A SCRAM credential of a user was set.
+    ScramCredentialSet {
+        /// The user.
+        user: String,
+        /// The mechanism it is for.
+        mechanism: ScramMechanism,
+        /// It.
+        credential: ScramCredential,
+    },
+    /// A SCRAM credential of a user was deleted.
+    ScramCredentialRemoved {
+        /// The user.
+        user: String,
+        /// The mechanism it was for.
+        mechanism: ScramMechanism,
     },
     /// Producer ids were handed out.
     ProducerIdsAllocated {

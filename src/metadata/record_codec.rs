@@ -3,6 +3,7 @@
 //! | record | kind, version, length of the rest (u8, u8, u32), fields |
 //! |---|---|
 //! | text | length (u32), UTF-8 |
+//! | bytes | length (u32), bytes |
 //! | optional | 0, or 1 and the value |
 //! | list | number of items (u32), items |
 //!
@@ -13,6 +14,7 @@ use crate::base::ids::{NodeId, TopicId};
 use crate::config::Overrides;
 use crate::metadata::record::Record;
 use crate::metadata::topic_image::{PartitionRun, Slots};
+use crate::security::{ScramCredential, ScramMechanism};
 
 /// What is wrong with bytes that should be records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ const PARTITIONS_CREATED: u8 = 5;
 const TOPIC_CONFIG_SET: u8 = 6;
 const BROKER_CONFIG_SET: u8 = 7;
 const PRODUCER_IDS_ALLOCATED: u8 = 8;
+const SCRAM_CREDENTIAL_SET: u8 = 9;
+const SCRAM_CREDENTIAL_REMOVED: u8 = 10;
 
 /// The only version of every kind so far.
 const VERSION: u8 = 1;
@@ -96,6 +100,22 @@ pub fn encode_record(record: &Record, out: &mut Vec<u8>) {
             put_optional_text(value.as_deref(), out);
         }
         Record::ProducerIdsAllocated { next_producer_id } => out.extend(next_producer_id.to_le_bytes()),
+        Record::ScramCredentialSet {
+            user,
+            mechanism,
+            credential,
+        } => {
+            put_text(user, out);
+            out.extend(mechanism.code().to_le_bytes());
+            put_bytes(&credential.salt, out);
+            put_bytes(&credential.stored_key, out);
+            put_bytes(&credential.server_key, out);
+            out.extend(credential.iterations.to_le_bytes());
+        }
+        Record::ScramCredentialRemoved { user, mechanism } => {
+            put_text(user, out);
+            out.extend(mechanism.code().to_le_bytes());
+        }
     }
     let length = u32::try_from(out.len() - length_at - 4).expect("limited by the command");
     out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
@@ -174,6 +194,20 @@ fn decode_fields(kind: u8, fields: &mut Fields<'_>) -> Result<Record, BadRecord>
         PRODUCER_IDS_ALLOCATED => Record::ProducerIdsAllocated {
             next_producer_id: fields.i64()?,
         },
+        SCRAM_CREDENTIAL_SET => Record::ScramCredentialSet {
+            user: fields.text()?,
+            mechanism: fields.mechanism()?,
+            credential: ScramCredential {
+                salt: fields.bytes()?,
+                stored_key: fields.bytes()?,
+                server_key: fields.bytes()?,
+                iterations: fields.i32()?,
+            },
+        },
+        SCRAM_CREDENTIAL_REMOVED => Record::ScramCredentialRemoved {
+            user: fields.text()?,
+            mechanism: fields.mechanism()?,
+        },
         other => return Err(unknown(other, VERSION)),
     })
 }
@@ -188,6 +222,8 @@ fn kind_of(record: &Record) -> u8 {
         Record::TopicConfigSet { .. } => TOPIC_CONFIG_SET,
         Record::BrokerConfigSet { .. } => BROKER_CONFIG_SET,
         Record::ProducerIdsAllocated { .. } => PRODUCER_IDS_ALLOCATED,
+        Record::ScramCredentialSet { .. } => SCRAM_CREDENTIAL_SET,
+        Record::ScramCredentialRemoved { .. } => SCRAM_CREDENTIAL_REMOVED,
     }
 }
 
@@ -206,8 +242,12 @@ fn put_count(count: usize, out: &mut Vec<u8>) {
 }
 
 fn put_text(text: &str, out: &mut Vec<u8>) {
-    put_count(text.len(), out);
-    out.extend(text.as_bytes());
+    put_bytes(text.as_bytes(), out);
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    put_count(bytes.len(), out);
+    out.extend(bytes);
 }
 
 fn put_optional_text(text: Option<&str>, out: &mut Vec<u8>) {
@@ -286,6 +326,16 @@ impl<'a> Fields<'a> {
 
     fn topic_id(&mut self) -> Result<TopicId, BadRecord> {
         Ok(TopicId(self.array()?))
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, BadRecord> {
+        let len = self.u32()? as usize;
+        Ok(self.take(len)?.to_vec())
+    }
+
+    fn mechanism(&mut self) -> Result<ScramMechanism, BadRecord> {
+        let code = i8::from_le_bytes(self.array()?);
+        ScramMechanism::from_code(code).ok_or_else(|| BadRecord(format!("a SCRAM mechanism {code}")))
     }
 
     fn text(&mut self) -> Result<String, BadRecord> {
@@ -395,6 +445,15 @@ mod tests {
             },
             Record::ProducerIdsAllocated {
                 next_producer_id: i64::MAX,
+            },
+            Record::ScramCredentialSet {
+                user: "ann".to_string(),
+                mechanism: ScramMechanism::Sha512,
+                credential: ScramCredential::derive(ScramMechanism::Sha512, vec![0, 1], b"salted", 8192),
+            },
+            Record::ScramCredentialRemoved {
+                user: "ann".to_string(),
+                mechanism: ScramMechanism::Sha256,
             },
         ]
     }

@@ -3,6 +3,7 @@
 //! Items of a batch are planned one after the other on a draft of the image, so that each sees those before it.
 
 mod alter_configs;
+mod alter_scram_credentials;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
@@ -54,6 +55,13 @@ pub fn plan(
         Command::DeleteTopics { topics } => (delete_topics::plan(&mut draft, topics), Mode::Apply),
         Command::CreatePartitions { topics, mode } => (create_partitions::plan(&mut draft, topics)?, mode),
         Command::AlterConfigs { resources, mode } => (alter_configs::plan(&mut draft, resources), mode),
+        Command::AlterScramCredentials {
+            deletions,
+            upsertions,
+        } => (
+            alter_scram_credentials::plan(&mut draft, deletions, upsertions),
+            Mode::Apply,
+        ),
         Command::AllocateProducerIds => (producer_ids::plan(&mut draft)?, Mode::Apply),
         Command::EnsureInternalTopic { topic } => (
             ensure_internal_topic::plan(&mut draft, topic, new_id)?,

@@ -8,6 +8,7 @@ use crate::base::ids::{NodeId, TopicId};
 use crate::metadata::*;
 use crate::rt;
 use crate::rt::sim::{self, Exit, disk};
+use crate::security::{ScramCredential, ScramMechanism};
 
 const DATA_DIR: &str = "/data";
 
@@ -42,7 +43,7 @@ fn random_command() -> Command {
     } else {
         Mode::Apply
     };
-    match below(7) {
+    match below(8) {
         0..=2 => {
             let configs = vec![("retention.ms".to_string(), Some(below(1000).to_string()))];
             let assignments = match below(3) {
@@ -98,6 +99,28 @@ fn random_command() -> Command {
             Command::AlterConfigs {
                 resources: vec![ConfigAlteration { resource, changes }],
                 mode,
+            }
+        }
+        6 => {
+            let user = format!("user {}", below(3));
+            let mechanism = ScramMechanism::ALL[below(2) as usize];
+            let (mut deletions, mut upsertions) = (Vec::new(), Vec::new());
+            if below(3) == 0 {
+                deletions.push(ScramDeletion {
+                    user,
+                    mechanism: Some(mechanism),
+                });
+            } else {
+                let salt = below(1000).to_le_bytes().to_vec();
+                let credential = ScramCredential::derive(mechanism, salt, b"salted", 4096);
+                upsertions.push(ScramUpsertion {
+                    user,
+                    credential: Some((mechanism, credential)),
+                });
+            }
+            Command::AlterScramCredentials {
+                deletions,
+                upsertions,
             }
         }
         _ => Command::AllocateProducerIds,

@@ -71,6 +71,10 @@ pub fn error_code(kind: CommandErrorKind) -> ErrorCode {
         CommandErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         CommandErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
         CommandErrorKind::TopicDeletionDisabled => ErrorCode::TopicDeletionDisabled,
+        CommandErrorKind::ResourceNotFound => ErrorCode::ResourceNotFound,
+        CommandErrorKind::DuplicateResource => ErrorCode::DuplicateResource,
+        CommandErrorKind::UnacceptableCredential => ErrorCode::UnacceptableCredential,
+        CommandErrorKind::UnsupportedSaslMechanism => ErrorCode::UnsupportedSaslMechanism,
         CommandErrorKind::Storage => ErrorCode::KafkaStorageError,
     }
 }

@@ -51,6 +51,7 @@ macro_rules! handlers {
 handlers! {
     alter_configs: AlterConfigsRequest,
     alter_partition_reassignments: AlterPartitionReassignmentsRequest,
+    alter_user_scram_credentials: AlterUserScramCredentialsRequest,
     api_versions: ApiVersionsRequest,
     create_partitions: CreatePartitionsRequest,
     create_topics: CreateTopicsRequest,
@@ -62,6 +63,7 @@ handlers! {
     describe_groups: DescribeGroupsRequest,
     describe_quorum: DescribeQuorumRequest,
     describe_topic_partitions: DescribeTopicPartitionsRequest,
+    describe_user_scram_credentials: DescribeUserScramCredentialsRequest,
     elect_leaders: ElectLeadersRequest,
     find_coordinator: FindCoordinatorRequest,
     heartbeat: HeartbeatRequest,
