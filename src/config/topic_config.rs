@@ -17,7 +17,7 @@ settings! {
         compression_gzip_level: i32 = "compression.gzip.level", Int,
             default Some("-1"), allowed Allowed::MinusOneOrBetween(1, 9), Dynamic,
             else ["compression.gzip.level" * 1];
-        /// Compression level for lz4.
+        /// Compression level for lz4. Taken and shown, without effect: this server has lz4's fastest level only.
         compression_lz4_level: i32 = "compression.lz4.level", Int,
             default Some("9"), allowed Allowed::Between(1, 17), Dynamic,
             else ["compression.lz4.level" * 1];
@@ -43,12 +43,13 @@ settings! {
         file_delete_delay_ms: i64 = "file.delete.delay.ms", Long,
             default Some("60000"), allowed Allowed::AtLeast(0), Dynamic,
             else ["log.segment.delete.delay.ms" * 1];
-        /// Records after which the log is forced to disk. Of interest only with `durability` relaxed: a durable
-        /// topic is forced to disk before each acknowledgement.
+        /// Records after which the log is forced to disk. Of interest only with `durability` relaxed, where fewer than this
+        /// many are acknowledged before they are on disk: a durable topic is forced to disk before each acknowledgement.
         flush_messages: i64 = "flush.messages", Long,
             default Some("9223372036854775807"), allowed Allowed::AtLeast(1), Dynamic,
             else ["log.flush.interval.messages" * 1];
-        /// Milliseconds after which the log is forced to disk. Of interest only with `durability` relaxed.
+        /// Milliseconds after which the log is forced to disk. Taken and shown, without effect: with `durability` relaxed as
+        /// well, records are on their way to the disk as soon as the write before is done.
         flush_ms: i64 = "flush.ms", Long,
             default Some("9223372036854775807"), allowed Allowed::AtLeast(0), Dynamic,
             else ["log.flush.interval.ms" * 1];
@@ -90,7 +91,7 @@ settings! {
         min_insync_replicas: i32 = "min.insync.replicas", Int,
             default Some("1"), allowed Allowed::AtLeast(1), Dynamic,
             else ["min.insync.replicas" * 1];
-        /// Whether a new segment file gets its disk space at once.
+        /// Whether a new segment file gets its disk space at once. The file's length does not show it.
         preallocate: bool = "preallocate", Boolean,
             default Some("false"), allowed Allowed::Any, Dynamic,
             else ["log.preallocate" * 1];

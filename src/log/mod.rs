@@ -14,7 +14,7 @@
 //! **Promises.**
 //! - *Order*: the order of records in a partition is the order of `append` calls.
 //! - *Durability*: when `wait_durable` is ready the records are on disk and synced, in the write-ahead log or in their
-//!   segment, and come back after any crash, once, at their offsets. With `Durability::Relaxed` it is ready at once.
+//!   segment, and come back after any crash, once, at their offsets. With `Durability::Relaxed` it is ready earlier: see `flush.messages`.
 //! - *Damage*: what was acknowledged and can't be read is named with file and position. A damaged partition stays offline,
 //!   as it is; it never stops another.
 //! - *Deletion*: what was deleted, by a client or by retention, never comes back.

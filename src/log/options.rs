@@ -1,8 +1,8 @@
 //! What a shard's log and a topic's log can be told.
 
-use crate::base::ids::{LeaderEpoch, ShardId, TopicId, TopicPartition};
+use crate::base::ids::{LeaderEpoch, Offset, ShardId, TopicId, TopicPartition};
 use crate::log::DataDir;
-use crate::wire::records::TimestampType;
+use crate::wire::records::{CompressionTarget, TimestampType};
 use std::sync::Arc;
 
 /// When an append is answered.
@@ -67,10 +67,31 @@ pub struct TopicLogConfig {
     pub retention_ms: i64,
     /// `retention.bytes`, -1 for no limit.
     pub retention_bytes: i64,
+    /// `compression.type` with its level: what batches are brought to before the append. `None`: they stay as the producer
+    /// sent them.
+    pub compression: Option<CompressionTarget>,
     /// `file.delete.delay.ms`: how long a deleted segment's files stay on the disk.
     pub file_delete_delay_ms: i64,
     /// Corelane's `durability`.
     pub durability: Durability,
+    /// `flush.messages`: how many records of a relaxed topic are acknowledged at most before they are durable, and one more.
+    pub flush_messages: i64,
+    /// `preallocate`: whether a new segment's file gets its disk space at once.
+    pub preallocate: bool,
+}
+
+impl TopicLogConfig {
+    /// What has to be durable before the records below `next_offset` are acknowledged.
+    pub(super) fn durable_before_acknowledging(&self, next_offset: Offset) -> Offset {
+        match self.durability {
+            Durability::Durable => next_offset,
+            Durability::Relaxed => Offset(
+                next_offset
+                    .0
+                    .saturating_sub(self.flush_messages.saturating_sub(1)),
+            ),
+        }
+    }
 }
 
 impl Default for TopicLogConfig {
@@ -88,8 +109,11 @@ impl Default for TopicLogConfig {
             cleanup_policy: CleanupPolicy::Delete,
             retention_ms: 7 * 24 * 3600 * 1000,
             retention_bytes: -1,
+            compression: None,
             file_delete_delay_ms: 60_000,
             durability: Durability::Durable,
+            flush_messages: i64::MAX,
+            preallocate: false,
         }
     }
 }

@@ -264,8 +264,14 @@ impl Connection {
             return Err(CloseReason::Send(io::ErrorKind::BrokenPipe.into()));
         }
         self.server.shard.room_to_append().await;
-        let begun = produce::begin(&self.server, &self.info, correlation_id, version, frame, body_at);
-        match begun.map_err(|error| CloseReason::Malformed(ApiKey::Produce, version, error))? {
+        let prepared = produce::prepare(&self.server, correlation_id, version, frame, body_at);
+        let mut prepared =
+            prepared.map_err(|error| CloseReason::Malformed(ApiKey::Produce, version, error))?;
+        if prepared.wants_recompression() {
+            prepared.recompress().await;
+            self.server.shard.room_to_append().await;
+        }
+        match prepared.append(&self.server, &self.info) {
             Begun::Pending(pending) => self.pipeline.push(pending),
             Begun::NoAnswer => {}
             Begun::UnansweredFailure => return Err(CloseReason::UnansweredProduceFailed),

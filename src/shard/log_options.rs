@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::base::ids::ShardId;
 use crate::base::limits::DISK_BLOCK_BYTES;
-use crate::config::{Durability, Settings, TimestampType, TopicConfig};
+use crate::config::{CompressionType, Durability, Settings, TimestampType, TopicConfig};
 use crate::log::{self, DataDir, ShardLogOptions};
+use crate::wire::records::{Compression, CompressionTarget};
 
 /// The part of the broker settings that a shard's log acts on.
 pub fn shard_log_options(settings: &Settings, data_dir: Arc<DataDir>, shard: ShardId) -> ShardLogOptions {
@@ -45,10 +46,25 @@ pub fn topic_log_config(config: &TopicConfig) -> log::TopicLogConfig {
         },
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes,
+        compression: compression_target(config),
         file_delete_delay_ms: config.file_delete_delay_ms,
         durability: match config.durability {
             Durability::Durable => log::Durability::Durable,
             Durability::Relaxed => log::Durability::Relaxed,
         },
+        flush_messages: config.flush_messages,
+        preallocate: config.preallocate,
     }
+}
+
+fn compression_target(config: &TopicConfig) -> Option<CompressionTarget> {
+    let (codec, level) = match config.compression_type {
+        CompressionType::Producer => return None,
+        CompressionType::Uncompressed => (Compression::None, None),
+        CompressionType::Gzip => (Compression::Gzip, Some(config.compression_gzip_level)),
+        CompressionType::Snappy => (Compression::Snappy, None),
+        CompressionType::Lz4 => (Compression::Lz4, Some(config.compression_lz4_level)),
+        CompressionType::Zstd => (Compression::Zstd, Some(config.compression_zstd_level)),
+    };
+    Some(CompressionTarget { codec, level })
 }

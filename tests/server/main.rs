@@ -38,3 +38,4 @@ mod retention;
 mod server;
 mod steps;
 mod sync_group;
+mod topic_configs;

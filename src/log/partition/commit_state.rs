@@ -2,7 +2,6 @@
 
 use super::PartitionLog;
 use crate::base::ids::Offset;
-use crate::log::options::Durability;
 
 /// How far the commit of an append is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +17,8 @@ pub enum CommitState {
 impl PartitionLog {
     /// How far the commit of the records below `next_offset` is.
     pub fn commit_state(&self, next_offset: Offset) -> CommitState {
-        let durable = self.state.borrow().positions.durable_end >= next_offset;
-        if durable || self.config.borrow().durability == Durability::Relaxed {
+        let needed = self.config.borrow().durable_before_acknowledging(next_offset);
+        if self.state.borrow().positions.durable_end >= needed {
             CommitState::Done
         } else if self.stopped().is_some() {
             CommitState::Failed

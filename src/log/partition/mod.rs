@@ -16,6 +16,7 @@ mod partition_log;
 mod positions;
 mod read_disk;
 mod read_plan;
+mod recompress;
 mod segment;
 mod segment_writer;
 mod tail;

@@ -4,7 +4,7 @@ use super::durable_waiters::DurableWaiters;
 use super::{Positions, Segment, Tail, TailMark};
 use crate::base::ids::{LeaderEpoch, Offset, ProducerId, TopicPartition};
 use crate::log::epoch_cache::EpochCache;
-use crate::log::options::{Durability, TopicLogConfig};
+use crate::log::options::TopicLogConfig;
 use crate::log::producer::{ProducerState, ProducerTable};
 use crate::log::shard_context::ShardContext;
 use crate::log::{EpochEnd, LogStopped};
@@ -236,14 +236,13 @@ impl PartitionLog {
         all
     }
 
-    /// Ready when all records before `next_offset` are durable (with relaxed durability: at once), or when that can no
+    /// Ready when all records before `next_offset` are durable (with relaxed durability: when fewer than `flush.messages` of
+    /// them are not, which is at once unless that was set), or when that can no
     /// longer happen. Dropping it has no effect on the records.
     pub fn wait_durable(&self, next_offset: Offset) -> impl Future<Output = Result<(), LogStopped>> + '_ {
         poll_fn(move |cx| {
-            if self.config.borrow().durability == Durability::Relaxed {
-                return Poll::Ready(Ok(()));
-            }
-            self.poll_on_disk(next_offset, cx)
+            let needed = self.config.borrow().durable_before_acknowledging(next_offset);
+            self.poll_on_disk(needed, cx)
         })
     }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use tracing::error;
+use tracing::{error, warn};
 
 /// How much of a tail is taken at once, in bytes; more is written in several steps.
 const STEP_BYTES: usize = 4 << 20;
@@ -163,7 +163,17 @@ impl PartitionLog {
             write_whole(&SegmentFile::ProducerSnapshot.path(&self.dir, base), producers).await?;
         }
         let path = SegmentFile::Log.path(&self.dir, base);
-        self.shard.files.create(self.id, base, &path).await?;
+        let file = self.shard.files.create(self.id, base, &path).await?;
+        let room = {
+            let config = self.config.borrow();
+            config.preallocate.then_some(config.segment_bytes)
+        };
+        if let Some(bytes) = room
+            && let Err(e) = file.preallocate(bytes).await
+        {
+            // Without it the file grows as others do.
+            warn!(path = %path.display(), error = %e, "a segment's room can't be reserved");
+        }
         disk::sync_dir(&self.dir)
             .await
             .map_err(|e| FileError::new(&self.dir, "sync", &e))?;

@@ -65,7 +65,7 @@ fn check_batch(
                 timestamp_ms: header.max_timestamp,
             });
         }
-        check_timestamps(header, config, now_ms)?;
+        check_timestamps(batch, config, now_ms)?;
     }
     if config.cleanup_policy.compacts() {
         check_keys(batch)?;
@@ -73,14 +73,24 @@ fn check_batch(
     Ok(())
 }
 
-/// Holds the batch's bounds against what the topic allows. A record between them needs no look.
-fn check_timestamps(header: &BatchHeader, config: &TopicLogConfig, now_ms: i64) -> Result<(), AppendError> {
-    let (first, last) = (header.base_timestamp, header.max_timestamp);
-    if last != -1 && last.saturating_sub(now_ms) > config.message_timestamp_after_max_ms {
-        return Err(AppendError::Timestamp { timestamp_ms: last });
+/// Holds the timestamps against what the topic allows. The header has the largest. The smallest may be any record's, so where
+/// the topic has a limit for that, and only there, all of them are looked at.
+fn check_timestamps(batch: &BatchView<'_>, config: &TopicLogConfig, now_ms: i64) -> Result<(), AppendError> {
+    let largest_ms = batch.header().max_timestamp;
+    if largest_ms != -1 && largest_ms.saturating_sub(now_ms) > config.message_timestamp_after_max_ms {
+        return Err(AppendError::Timestamp {
+            timestamp_ms: largest_ms,
+        });
     }
-    if first != -1 && now_ms.saturating_sub(first) > config.message_timestamp_before_max_ms {
-        return Err(AppendError::Timestamp { timestamp_ms: first });
+    if config.message_timestamp_before_max_ms == i64::MAX {
+        return Ok(());
+    }
+    for record in batch.open(MAX_DECOMPRESSED_BYTES)?.records() {
+        let timestamp_ms = record?.timestamp_ms;
+        if timestamp_ms != -1 && now_ms.saturating_sub(timestamp_ms) > config.message_timestamp_before_max_ms
+        {
+            return Err(AppendError::Timestamp { timestamp_ms });
+        }
     }
     Ok(())
 }

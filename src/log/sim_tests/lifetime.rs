@@ -13,23 +13,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// Keeps everything until told otherwise: the records of these tests are from 1970.
-fn keeping() -> TopicLogConfig {
+pub(super) fn keeping() -> TopicLogConfig {
     TopicLogConfig {
         retention_ms: -1,
         ..small_segments()
     }
 }
 
-fn at(timestamp_ms: i64, value: &[u8]) -> BytesMut {
+pub(super) fn at(timestamp_ms: i64, value: &[u8]) -> BytesMut {
     let mut builder = BatchBuilder::new(Compression::None);
     builder.append(timestamp_ms, Some(b"k"), Some(value), &[]);
     builder.build().unwrap()
 }
 
-fn change(log: &PartitionLog, change: impl FnOnce(&mut TopicLogConfig)) {
+pub(super) fn change(log: &PartitionLog, change: impl FnOnce(&mut TopicLogConfig)) {
     let mut config = (*log.config()).clone();
     change(&mut config);
     log.set_config(Arc::new(config));

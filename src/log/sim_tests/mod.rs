@@ -5,3 +5,4 @@ mod lifecycle;
 mod lifetime;
 mod oracle;
 mod server;
+mod topic_configs;

@@ -38,6 +38,7 @@ mod batches;
 pub mod compression;
 mod control_marker;
 mod patch;
+mod recompression;
 mod record;
 mod varint;
 
@@ -50,4 +51,5 @@ pub use batches::{Batches, batches};
 pub use compression::Compression;
 pub use control_marker::{ControlMarker, MarkerKind};
 pub use patch::{patch_base_offset_and_epoch, patch_max_timestamp_log_append, patch_producer};
+pub use recompression::{CompressionTarget, Progress, Recompression, RecompressionError};
 pub use record::{Record, RecordHeader, RecordHeaders, Records};

@@ -1,4 +1,5 @@
-//! Hot path: produce, step 3. Checks a request and appends its batches, without suspending.
+//! Hot path: produce, step 3. Checks a request and appends its batches. Both without suspending; between them is room for
+//! changing a batch's compression.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -34,21 +35,34 @@ const VALID_ACKS: Range<i16> = -1..2;
 
 /// A partition of the request on its way to the log.
 enum Target {
+    /// To be appended as it lies in the frame.
     Log(Rc<PartitionLog>, Range<usize>),
+    /// To be appended in another compression.
+    Recompressed(Rc<PartitionLog>, BytesMut),
     Settled(Outcome),
 }
 
-/// Appends what a request brings. `body_at` is where the body begins in the frame.
-pub fn begin(
+/// A request whose partitions were found, and nothing appended yet.
+pub struct PreparedProduce {
+    correlation_id: i32,
+    version: i16,
+    acks: i16,
+    topics: Vec<TopicOutcome>,
+    /// By the topic's place, with the partition's index.
+    targets: Vec<(usize, i32, Target)>,
+    frame: Frame,
+    wants_recompression: bool,
+}
+
+/// Looks at a request. `body_at` is where the body begins in the frame.
+pub fn prepare(
     server: &ServerState,
-    connection: &ConnectionInfo,
     correlation_id: i32,
     version: i16,
     frame: Frame,
     body_at: usize,
-) -> Result<Begun, DecodeError> {
-    let Frame { bytes, permits } = frame;
-    let mut reader = Reader::of_slice(&bytes);
+) -> Result<PreparedProduce, DecodeError> {
+    let mut reader = Reader::of_slice(&frame.bytes);
     reader.take(body_at).expect("the header has been read");
     let view = ProduceView::read(&mut reader, version)?;
     let acks = view.acks;
@@ -60,6 +74,7 @@ pub fn begin(
         image: server.shard.image(),
         topic: None,
     };
+    let mut wants_recompression = false;
     for partition in view.partitions() {
         if topics.len() <= partition.topic_index {
             topics.push(resolver.topic(&partition));
@@ -68,47 +83,91 @@ pub fn begin(
             Some(code) => Target::Settled(Outcome::Refused(code, None)),
             None => resolver.target(&partition),
         };
+        if let Target::Log(log, records) = &target {
+            wants_recompression |= log.wants_recompression(&frame.bytes[records.clone()]);
+        }
         targets.push((topics.len() - 1, partition.index, target));
     }
-
-    let mut rest = bytes;
-    let mut cut = 0;
-    let mut failed = false;
-    let mut endpoints = Vec::new();
-    for (topic, partition, target) in targets {
-        let outcome = match target {
-            Target::Log(log, records) => {
-                // Records lie in the frame in the order of the partitions.
-                let mut batch = rest.split_off(records.start - cut);
-                rest = batch.split_off(records.len());
-                cut = records.end;
-                append(server, log, batch)
-            }
-            Target::Settled(outcome) => outcome,
-        };
-        if let Outcome::Elsewhere(node, _) = outcome
-            && endpoints
-                .iter()
-                .all(|endpoint: &crate::server::context::Endpoint| endpoint.node != node)
-        {
-            endpoints.push(server.endpoint(connection, node.shard()));
-        }
-        failed |= !matches!(outcome, Outcome::Appended(..));
-        topics[topic]
-            .partitions
-            .push(PartitionOutcome { partition, outcome });
-    }
-    Ok(match (acks, failed) {
-        (0, false) => Begun::NoAnswer,
-        (0, true) => Begun::UnansweredFailure,
-        _ => Begun::Pending(PendingProduce {
-            correlation_id,
-            version,
-            topics,
-            endpoints,
-            _permits: permits,
-        }),
+    Ok(PreparedProduce {
+        correlation_id,
+        version,
+        acks,
+        topics,
+        targets,
+        frame,
+        wants_recompression,
     })
+}
+
+impl PreparedProduce {
+    /// Whether a topic is to have another compression than the producer chose.
+    pub fn wants_recompression(&self) -> bool {
+        self.wants_recompression
+    }
+
+    /// Brings batches to their topics' compression. Suspends: before the appends, so that the order of a connection's
+    /// requests stays the order of its appends.
+    pub async fn recompress(&mut self) {
+        for (_, _, target) in &mut self.targets {
+            let Target::Log(log, records) = target else {
+                continue;
+            };
+            let bytes = &self.frame.bytes[records.clone()];
+            if !log.wants_recompression(bytes) {
+                continue;
+            }
+            let recompressed = log.recompress(BytesMut::from(bytes)).await;
+            *target = match recompressed {
+                Ok(batch) => Target::Recompressed(log.clone(), batch),
+                Err(error) => Target::Settled(refused(error)),
+            };
+        }
+    }
+
+    /// Appends the batches. Nothing suspends.
+    pub fn append(self, server: &ServerState, connection: &ConnectionInfo) -> Begun {
+        let Frame { bytes, permits } = self.frame;
+        let mut topics = self.topics;
+        let mut rest = bytes;
+        let mut cut = 0;
+        let mut failed = false;
+        let mut endpoints = Vec::new();
+        for (topic, partition, target) in self.targets {
+            let outcome = match target {
+                Target::Log(log, records) => {
+                    // Records lie in the frame in the order of the partitions.
+                    let mut batch = rest.split_off(records.start - cut);
+                    rest = batch.split_off(records.len());
+                    cut = records.end;
+                    append(server, log, batch)
+                }
+                Target::Recompressed(log, batch) => append(server, log, batch),
+                Target::Settled(outcome) => outcome,
+            };
+            if let Outcome::Elsewhere(node, _) = outcome
+                && endpoints
+                    .iter()
+                    .all(|endpoint: &crate::server::context::Endpoint| endpoint.node != node)
+            {
+                endpoints.push(server.endpoint(connection, node.shard()));
+            }
+            failed |= !matches!(outcome, Outcome::Appended(..));
+            topics[topic]
+                .partitions
+                .push(PartitionOutcome { partition, outcome });
+        }
+        match (self.acks, failed) {
+            (0, false) => Begun::NoAnswer,
+            (0, true) => Begun::UnansweredFailure,
+            _ => Begun::Pending(PendingProduce {
+                correlation_id: self.correlation_id,
+                version: self.version,
+                topics,
+                endpoints,
+                _permits: permits,
+            }),
+        }
+    }
 }
 
 /// What is wrong with the request as a whole, if anything.
@@ -131,18 +190,20 @@ fn append(server: &ServerState, log: Rc<PartitionLog>, batch: BytesMut) -> Outco
             total.set(total.get() + bytes);
             Outcome::Appended(log, appended)
         }
-        Err(error) => {
-            let (code, message) = append_error(&error);
-            match error {
-                AppendError::Records { refused, what } => Outcome::RecordsRefused {
-                    code,
-                    message,
-                    refused,
-                    what,
-                },
-                _ => Outcome::Refused(code, message),
-            }
-        }
+        Err(error) => refused(error),
+    }
+}
+
+fn refused(error: AppendError) -> Outcome {
+    let (code, message) = append_error(&error);
+    match error {
+        AppendError::Records { refused, what } => Outcome::RecordsRefused {
+            code,
+            message,
+            refused,
+            what,
+        },
+        _ => Outcome::Refused(code, message),
     }
 }
 

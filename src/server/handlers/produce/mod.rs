@@ -10,6 +10,7 @@
 //! - A batch that a producer sends again is answered with its first offset and timestamp (idempotent producers, KIP-98).
 //! - One batch per partition and request, as Kafka has it since version 3.
 //! - Clients may not write to internal topics.
+//! - Where a topic's `compression.type` is not `producer`, batches are brought to it before they are appended.
 //!
 //! Version notes: 5 log start offset; 8 record errors (KIP-467); 10 current leader (KIP-951); 12 transactions v2 (KIP-890);
 //! 13 topic ids (KIP-516).
@@ -19,5 +20,5 @@
 mod append;
 mod pending;
 
-pub use append::{Begun, begin};
+pub use append::{Begun, PreparedProduce, prepare};
 pub use pending::PendingProduce;

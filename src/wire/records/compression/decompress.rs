@@ -14,6 +14,16 @@ pub enum CompressionError {
     Failed { codec: Compression, detail: String },
 }
 
+impl CompressionError {
+    /// What a codec says.
+    pub(in crate::wire::records) fn failed(codec: Compression, error: &dyn fmt::Display) -> CompressionError {
+        CompressionError::Failed {
+            codec,
+            detail: error.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for CompressionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -47,6 +57,23 @@ pub fn decompress(codec: Compression, payload: &[u8], limit: usize) -> Result<Ve
             read_all(codec, decoder, limit)
         }
     }
+}
+
+/// Decompresses the records of a batch piece by piece, as much as is asked for.
+pub(in crate::wire::records) fn decompressor<'a>(
+    codec: Compression,
+    payload: &'a [u8],
+) -> Result<Box<dyn Read + 'a>, CompressionError> {
+    Ok(match codec {
+        Compression::None => Box::new(payload),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(payload)),
+        Compression::Snappy => Box::new(xerial::XerialDecoder::new(payload)?),
+        Compression::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(payload)),
+        Compression::Zstd => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(payload);
+            Box::new(decoder.map_err(|e| CompressionError::failed(codec, &e))?)
+        }
+    })
 }
 
 fn read_all(codec: Compression, reader: impl Read, limit: usize) -> Result<Vec<u8>, CompressionError> {
