@@ -10,7 +10,8 @@
 //! a *topic config* (`retention.ms`) may be set on a topic; where it is not, the *broker setting* that is its
 //! synonym (`log.retention.ms`) gives the value. Our own settings have underscores instead of dots.
 //!
-//! Only settings that some part of the broker really follows are declared here.
+//! Only settings that some part of the broker really follows are declared here, and a few of Kafka's that can have no effect on
+//! one server; their help says so, and why.
 //! Start reading in [`broker_settings`] and [`topic_config`], the two lists.
 
 pub mod accepted_names;

@@ -87,7 +87,8 @@ settings! {
         min_compaction_lag_ms: i64 = "min.compaction.lag.ms", Long,
             default Some("0"), allowed Allowed::AtLeast(0), Dynamic,
             else ["log.cleaner.min.compaction.lag.ms" * 1];
-        /// Replicas that must be in sync for a produce with acks=all to be taken.
+        /// Replicas that must be in sync for a produce with acks=all to be taken. As in Kafka, more than a partition has are
+        /// not asked for: with the one replica that partitions have on one server, it has no effect.
         min_insync_replicas: i32 = "min.insync.replicas", Int,
             default Some("1"), allowed Allowed::AtLeast(1), Dynamic,
             else ["min.insync.replicas" * 1];
@@ -119,7 +120,8 @@ settings! {
         segment_ms: i64 = "segment.ms", Long,
             default Some("604800000"), allowed Allowed::AtLeast(1), Dynamic,
             else ["log.roll.ms" * 1, "log.roll.hours" * 3_600_000];
-        /// Whether a replica that is not in sync may become leader when no other is left, losing records.
+        /// Whether a replica that is not in sync may become leader when no other is left, losing records. It has no
+        /// effect as long as partitions have one replica, which is always in sync.
         unclean_leader_election_enable: bool = "unclean.leader.election.enable", Boolean,
             default Some("false"), allowed Allowed::Any, Dynamic,
             else ["unclean.leader.election.enable" * 1];
