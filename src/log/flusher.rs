@@ -272,7 +272,7 @@ impl Flusher {
 
     /// Forgets producers that have not written for long, by their records' time, as Kafka.
     fn expire_producers(&self) {
-        let before_ms = rt::wall_ms().saturating_sub(self.shard.options.producer_id_expiration_ms);
+        let before_ms = rt::wall_ms().saturating_sub(self.shard.producer_id_expiration_ms.get());
         for partition in self.partitions.borrow().values() {
             partition.state.borrow_mut().producers.expire(before_ms);
         }

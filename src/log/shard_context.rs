@@ -30,6 +30,8 @@ pub(super) struct ShardContext {
     pub hints: PositionHints,
     /// How many segments are written at the same time.
     pub segment_writes: Budget,
+    /// The option of this name, which may change while the shard runs.
+    pub producer_id_expiration_ms: Cell<i64>,
     /// Something stands in the commit queue, or the shard is to stop.
     pub commit_event: Event,
     /// Something stands in the flush queue, a WAL file was filled, or the shard is to stop.
@@ -58,6 +60,7 @@ impl ShardContext {
             files: OpenFiles::new(options.open_files),
             read_cache: ReadCache::new(options.read_cache_bytes),
             segment_writes: Budget::new(options.segment_writes_in_flight.max(1)),
+            producer_id_expiration_ms: Cell::new(options.producer_id_expiration_ms),
             hints: PositionHints::default(),
             options,
             commit_event: Event::new(),

@@ -217,6 +217,11 @@ impl ShardLog {
         self.shard.stopped()
     }
 
+    /// How long a producer that writes nothing is remembered from now on, in milliseconds.
+    pub fn set_producer_id_expiration_ms(&self, expiration_ms: i64) {
+        self.shard.producer_id_expiration_ms.set(expiration_ms);
+    }
+
     /// Bytes appended and not durable yet. Appends are refused above `uncommitted_bytes` of the options.
     pub fn uncommitted_bytes(&self) -> usize {
         self.shard.uncommitted_bytes()

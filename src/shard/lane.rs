@@ -166,7 +166,10 @@ impl Shard {
             .iter()
             .any(|node| old.broker_overrides(*node) != new.broker_overrides(*node));
         if settings_changed {
-            *self.settings.borrow_mut() = Arc::new(new.settings(self.node_id));
+            let settings = Arc::new(new.settings(self.node_id));
+            let expiration_ms = settings.producer_id_expiration_ms.into();
+            self.log.set_producer_id_expiration_ms(expiration_ms);
+            *self.settings.borrow_mut() = settings;
         }
         for topic in new.topics() {
             let unchanged = old

@@ -61,6 +61,7 @@ handlers! {
     describe_cluster: DescribeClusterRequest,
     describe_configs: DescribeConfigsRequest,
     describe_groups: DescribeGroupsRequest,
+    describe_producers: DescribeProducersRequest,
     describe_quorum: DescribeQuorumRequest,
     describe_topic_partitions: DescribeTopicPartitionsRequest,
     describe_user_scram_credentials: DescribeUserScramCredentialsRequest,

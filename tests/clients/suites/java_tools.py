@@ -364,6 +364,16 @@ def reassignment(s: Steps) -> None:
     expect("777777" in said, "there is no such node", said)
 
 
+def producers(s: Steps) -> None:
+    s.tool(PRODUCER, "--topic", "producers", given="one\ntwo\n")
+    rows = []
+    for partition in range(4):
+        said = s.tool("org.apache.kafka.tools.TransactionsCommand", "describe-producers", "--topic", "producers",
+                      "--partition", str(partition))
+        rows += re.findall(r"^(\d+)\s+0\s+-1\s+(\d+)\s+(\d+)\s+None", said, re.M)
+    expect(rows and sum(int(last) + 1 for _, last, _ in rows) == 2, "the sequence numbers are of two records", repr(rows))
+
+
 def transactions(s: Steps) -> None:
     said = s.tool("org.apache.kafka.tools.TransactionsCommand", "list")
     expect("TransactionalId" in said, "lists transactions", said)
@@ -420,6 +430,7 @@ STEPS = [
     ("leader-election", leader_election),
     ("metadata-quorum", quorum),
     ("reassign-partitions", reassignment),
+    ("describe-producers", producers),
     ("transactions", transactions),
     ("console-consumer-protocol", new_group_protocol),
     ("console-share-group", share_group),
