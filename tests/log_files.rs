@@ -1,14 +1,16 @@
 //! The storage engine on the real runtime, and its files read by Apache Kafka's own tool.
 //!
-//! The tool runs where `KAFKA_LIBS` names a directory with Kafka's jars and `java` is found.
+//! The tool runs where Java and Maven are found, see `kafka_jars`.
+
+mod kafka_jars;
 
 use bytes::BytesMut;
 use corelane::base::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, ShardId, TopicId};
 use corelane::log::*;
 use corelane::rt;
 use corelane::wire::records::{BatchBuilder, Compression, batches};
+use kafka_jars::KafkaJars;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -169,27 +171,21 @@ fn a_partition_is_the_same_after_each_start_and_kafkas_tool_reads_it() {
     let epochs = std::fs::read_to_string(partition.join("leader-epoch-checkpoint")).expect("read");
     assert_eq!(epochs, "0\n1\n4 0\n");
 
-    let Some(libs) = std::env::var_os("KAFKA_LIBS") else {
-        eprintln!("skipped: KAFKA_LIBS is not set, so Apache Kafka's dump tool does not look at the files");
+    let Some(jars) = KafkaJars::find("that Apache Kafka's dump tool reads our files") else {
         return;
     };
     for extension in ["log", "index", "timeindex", "snapshot"] {
         for file in of(extension) {
-            dump(Path::new(&libs), &file);
+            dump(jars, &file);
         }
     }
 }
 
 /// Runs Kafka's `DumpLogSegments` on a file; it must find nothing wrong.
-fn dump(libs: &Path, file: &Path) {
-    let output = Command::new("java")
-        .arg("-cp")
-        .arg(libs.join("*"))
-        .args([
-            "org.apache.kafka.tools.DumpLogSegments",
-            "--deep-iteration",
-            "--files",
-        ])
+fn dump(jars: &KafkaJars, file: &Path) {
+    let output = jars
+        .java("org.apache.kafka.tools.DumpLogSegments")
+        .args(["--deep-iteration", "--files"])
         .arg(file)
         .output()
         .expect("java runs");
