@@ -125,7 +125,7 @@ impl PartitionLog {
         let delay = Duration::from_millis(self.config.borrow().file_delete_delay_ms.unsigned_abs());
         for entry in entries {
             // What an earlier attempt has left goes as well.
-            if !SegmentFile::parse(&entry.name).is_some_and(|(_, base)| base < first) {
+            if SegmentFile::parse(&entry.name).is_none_or(|(_, base)| base >= first) {
                 continue;
             }
             let path = self.dir.join(&entry.name);
