@@ -18,7 +18,7 @@ use corelane::base::ids::TopicId;
 use corelane::config::StaticSettings;
 use corelane::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
 use corelane::log::DataDir;
-use corelane::metadata::ClusterImage;
+use corelane::metadata::{ClusterImage, TopicRemains};
 use corelane::rt::net::BoundListener;
 use corelane::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
 use corelane::server::run_shard;
@@ -53,6 +53,11 @@ struct TestLanes {
 }
 
 impl Lanes for TestLanes {
+    fn clear_away(&mut self, _deleted: &[TopicRemains]) -> Result<(), String> {
+        // The directory is new.
+        Ok(())
+    }
+
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
         let data_dir = self.data_dir.clone();
         let listeners = std::mem::take(&mut self.listeners[usize::from(start.id.0)]);

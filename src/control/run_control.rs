@@ -1,6 +1,7 @@
 //! The life of the server, as the control thread leads it.
 //!
-//! 1. Load the metadata and note the start in it, which raises the leader epochs.
+//! 1. Load the metadata and note the start in it, which raises the leader epochs. What a crash has left of deleted topics
+//!    is cleared away.
 //! 2. Start the shards with the image. Each recovers its partitions, from segments and from everybody's old write-ahead
 //!    logs, and says `Recovered`.
 //! 3. When all have: old write-ahead logs go ([`Lanes::all_recovered`]), `Serve` is sent.
@@ -20,7 +21,7 @@ use crate::control::controller::{Change, Controller};
 use crate::control::lanes::{LaneStart, Lanes};
 use crate::control::roll::{Roll, Stage};
 use crate::control::shard_link::ShardLink;
-use crate::metadata::{LoadedMetadata, MetadataLog, Versions, plan_start};
+use crate::metadata::{LoadedMetadata, MetadataLog, TopicRemains, Versions, plan_start};
 use crate::rt::{self, ShardThread, mailbox};
 use crate::shard::message::{ControlPort, MessageCounters, MessageKind, ShardPort, ToControl, ToShard};
 
@@ -52,7 +53,8 @@ pub async fn run_control(
     lanes: &mut impl Lanes,
     stop: mailbox::Receiver<StopRequest>,
 ) -> Result<(), ControlError> {
-    let controller = load(&options)?;
+    let (controller, deleted) = load(&options)?;
+    lanes.clear_away(&deleted).map_err(ControlError::Step)?;
     let (sender, inbox) = mailbox::channel(CONTROL_MAILBOX_MESSAGES);
     let port = ControlPort::new(sender, options.counters.clone());
     let mut control = Control {
@@ -85,13 +87,14 @@ pub async fn run_control(
 }
 
 /// Reads the metadata and notes the start in it.
-fn load(options: &ControlOptions) -> Result<Controller, ControlError> {
+fn load(options: &ControlOptions) -> Result<(Controller, Vec<TopicRemains>), ControlError> {
     let loaded =
         MetadataLog::open(&options.data_dir, options.fixed.clone()).map_err(ControlError::Metadata)?;
     let LoadedMetadata {
         mut log,
         image,
         torn_bytes,
+        deleted,
     } = loaded;
     if torn_bytes > 0 {
         tracing::warn!(
@@ -107,7 +110,7 @@ fn load(options: &ControlOptions) -> Result<Controller, ControlError> {
         after: started.version(),
     };
     log.append(versions, &records).map_err(ControlError::Metadata)?;
-    Ok(Controller::new(log, started))
+    Ok((Controller::new(log, started), deleted))
 }
 
 fn random_cluster_id() -> String {

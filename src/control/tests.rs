@@ -10,7 +10,7 @@ use super::*;
 use crate::config::StaticSettings;
 use crate::metadata::{
     ClusterImage, Command, CommandErrorKind, InternalTopic, MetadataLog, Mode, NewTopic, Outcome,
-    TopicSelector,
+    TopicRemains, TopicSelector,
 };
 use crate::rt::disk::blocking;
 use crate::rt::sim::disk::FaultPlan;
@@ -40,6 +40,8 @@ struct Seen {
     unknown: Vec<String>,
     refused: Vec<CommandErrorKind>,
     steps: Vec<&'static str>,
+    /// Names of topics that were told as deleted before.
+    cleared_away: Vec<String>,
     shut_down: usize,
 }
 
@@ -52,6 +54,12 @@ struct FollowingLanes {
 }
 
 impl Lanes for FollowingLanes {
+    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
+        let names = deleted.iter().map(|topic| topic.name.to_string());
+        self.seen.lock().unwrap().cleared_away.extend(names);
+        Ok(())
+    }
+
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
         let (seen, breaks, changes) = (self.seen.clone(), self.breaks, self.changes);
         rt::spawn_shard(format!("shard-{}", start.id), None, move || {
@@ -447,6 +455,10 @@ fn what_exists_already_is_answered_when_every_shard_has_it() {
             }
             struct Ensuring(FollowingLanes);
             impl Lanes for Ensuring {
+                fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
+                    self.0.clear_away(deleted)
+                }
+
                 fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
                     let seen = self.0.seen.clone();
                     rt::spawn_shard(format!("shard-{}", start.id), None, move || async move {

@@ -3,11 +3,11 @@
 use super::checkpoint_file::{self, NamedPartition};
 use super::file_names::{
     CLEAN_SHUTDOWN, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX, OWN_CHECKPOINT,
-    RECOVERY_POINTS, WAL_DIR, WalFileId,
+    PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
 };
 use super::recovery_checkpoint::{RecoveryCheckpoint, RetiredWals};
-use super::{FileError, LogError};
-use crate::base::ids::{Offset, TopicPartition};
+use super::{FileError, LogError, partition_metadata};
+use crate::base::ids::{Offset, TopicId, TopicPartition};
 use crate::rt::{self, disk::DirEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -171,6 +171,43 @@ impl DataDir {
     /// Directories of deleted partitions found at the opening, for the first shard that asks: it removes them.
     pub(super) fn take_doomed_dirs(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *self.doomed_dirs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes away what a crash has left of topics that are no more, before anybody looks for partitions: directories that still
+    /// have the names of their partitions, and are theirs by their ids, are given up as those of deleted partitions are.
+    /// Per topic its id, name and number of partitions. Blocks: for the thread that starts the shards.
+    pub fn clear_away<'a>(
+        &self,
+        topics: impl Iterator<Item = (TopicId, &'a str, i32)>,
+    ) -> Result<(), LogError> {
+        use rt::disk::blocking;
+        let mut doomed_dirs = Vec::new();
+        for (id, name, partitions) in topics {
+            for partition in 0..partitions {
+                let dir = self.path.join(partition_dir(name, partition));
+                let owner = blocking::read(dir.join(PARTITION_METADATA), MAX_CHECKPOINT_BYTES);
+                if owner
+                    .ok()
+                    .and_then(|bytes| partition_metadata::parse(&bytes).ok())
+                    != Some(id)
+                {
+                    continue;
+                }
+                let deleted = TopicPartition { topic: id, partition };
+                let doomed = self.path.join(doomed_dir(name, deleted, DELETE_SUFFIX));
+                match blocking::rename(&dir, &doomed) {
+                    Ok(()) => doomed_dirs.push(doomed),
+                    // It costs room on the disk, no more: nobody takes it for a partition.
+                    Err(e) => warn!(dir = %dir.display(), error = %e, "a deleted partition's files stay"),
+                }
+            }
+        }
+        if !doomed_dirs.is_empty() {
+            blocking::sync_dir(&self.path).map_err(|e| FileError::new(&self.path, "sync", &e))?;
+        }
+        let mut all = self.doomed_dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(doomed_dirs);
+        Ok(())
     }
 
     /// Keeps the write-ahead logs found at the opening: a partition is offline and may need them.

@@ -18,6 +18,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::ids::TopicId;
 use crate::config::StaticSettings;
 use crate::metadata::cluster_image::ClusterImage;
 use crate::metadata::log_frame::{Frame, Versions, decode_frame, encode_frame, find_later_frame};
@@ -55,6 +56,19 @@ pub struct LoadedMetadata {
     pub image: ClusterImage,
     /// Bytes of a batch that a crash had left in part. It was never acknowledged and is gone.
     pub torn_bytes: u64,
+    /// Topics that were deleted since the last snapshot. A crash may have come before their records went.
+    pub deleted: Vec<TopicRemains>,
+}
+
+/// A topic that is no more, and what may be left of it on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicRemains {
+    /// Its id.
+    pub id: TopicId,
+    /// Its name, which another topic may have by now.
+    pub name: Arc<str>,
+    /// How many partitions it had.
+    pub partitions: i32,
 }
 
 impl MetadataLog {
@@ -74,6 +88,7 @@ impl MetadataLog {
             image = read_snapshot(&snapshot_path(&dir, *version), *version, image)?;
         }
         let mut torn_bytes = 0;
+        let mut deleted = Vec::new();
         for first in &files.logs {
             let path = log_path(&dir, *first);
             if *first > image.version() + 1 {
@@ -83,7 +98,7 @@ impl MetadataLog {
                 );
                 return Err(damaged(&path, 0, &message));
             }
-            torn_bytes += read_log(&path, &mut image)?;
+            torn_bytes += read_log(&path, &mut image, &mut deleted)?;
         }
         if image.version() > 0 {
             write_snapshot(&dir, &image)?;
@@ -102,6 +117,7 @@ impl MetadataLog {
             log,
             image,
             torn_bytes,
+            deleted,
         })
     }
 
@@ -282,7 +298,11 @@ fn read_snapshot(
 }
 
 /// Brings the image forward by a log. Returns the bytes of a torn batch at its end.
-fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogError> {
+fn read_log(
+    path: &Path,
+    image: &mut ClusterImage,
+    deleted: &mut Vec<TopicRemains>,
+) -> Result<u64, MetadataLogError> {
     let bytes = io("read", path, blocking::read(path, MAX_FILE_BYTES))?;
     let mut at = 0;
     while at < bytes.len() {
@@ -314,6 +334,7 @@ fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogErr
                     return Err(damaged(&message));
                 }
                 for record in records.decode().map_err(|bad| damaged(&bad.0))? {
+                    deleted.extend(remains(image, &record));
                     image.apply(&record).map_err(|unfit| damaged(&unfit.message))?;
                 }
                 image.set_version(versions.after);
@@ -322,6 +343,18 @@ fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogErr
         }
     }
     Ok(0)
+}
+
+/// What a record leaves of a topic.
+fn remains(image: &ClusterImage, record: &Record) -> Option<TopicRemains> {
+    let Record::TopicDeleted { id } = record else {
+        return None;
+    };
+    image.topic(id).map(|topic| TopicRemains {
+        id: *id,
+        name: topic.name().clone(),
+        partitions: topic.partition_count(),
+    })
 }
 
 fn damaged(path: &Path, position: usize, message: &str) -> MetadataLogError {

@@ -41,7 +41,7 @@ pub use command_error::{CommandError, CommandErrorKind};
 pub use engine::{Plan, WrongServer, check_replicas, plan, plan_start};
 pub use internal_topic::{GROUP_METADATA_TOPIC, InternalTopic, is_internal};
 pub use log_frame::Versions;
-pub use metadata_log::{LoadedMetadata, METADATA_DIR, MetadataLog};
+pub use metadata_log::{LoadedMetadata, METADATA_DIR, MetadataLog, TopicRemains};
 pub use metadata_log_error::MetadataLogError;
 pub use outcome::{CreatedTopic, DeletedTopic, Outcome};
 pub use partition_image::PartitionImage;

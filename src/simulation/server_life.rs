@@ -11,7 +11,7 @@ use crate::base::ids::ShardId;
 use crate::config::StaticSettings;
 use crate::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
 use crate::log::DataDir;
-use crate::metadata::ClusterImage;
+use crate::metadata::{ClusterImage, TopicRemains};
 use crate::rt::disk::blocking;
 use crate::rt::net::BoundListener;
 use crate::rt::sim::{self, Exit, ProcessId};
@@ -155,6 +155,14 @@ struct SimulatedLanes {
 }
 
 impl Lanes for SimulatedLanes {
+    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
+        let topics = deleted
+            .iter()
+            .map(|topic| (topic.id, &*topic.name, topic.partitions));
+        let cleared = self.data_dir.clear_away(topics);
+        cleared.map_err(|error| error.to_string())
+    }
+
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
         let data_dir = self.data_dir.clone();
         let listeners = std::mem::take(&mut self.listeners[usize::from(start.id.0)]);

@@ -4,8 +4,9 @@ use corelane::wire::messages::delete_topics::DeleteTopicState;
 use corelane::wire::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 
 use crate::fixture::client::Client;
+use crate::fixture::{Broker, Options};
 use crate::server::Server;
-use crate::steps::{create_topic, error, eventually, new_topic, produce, topic_id, topic_metadata};
+use crate::steps::{create_topic, error, eventually, new_topic, produce, topic_id, topic_metadata, until};
 
 fn by_name(names: &[&str]) -> DeleteTopicsRequest {
     DeleteTopicsRequest {
@@ -153,4 +154,49 @@ fn deletion_can_be_switched_off() {
         );
     }
     assert_eq!(topic_metadata(&mut client, &name).error_code, 0);
+}
+
+/// What the disk has of the topic `gone`.
+fn left(broker: &Broker) -> Vec<String> {
+    let entries = std::fs::read_dir(broker.data_dir()).expect("the data directory");
+    let names = entries.map(|entry| {
+        let name = entry.expect("an entry").file_name();
+        name.into_string().expect("a name")
+    });
+    names.filter(|name| name.starts_with("gone-0")).collect()
+}
+
+#[test]
+fn what_a_crash_leaves_of_a_deleted_topic_goes_at_the_next_start() {
+    let mut broker = Broker::start(Options::shards(2));
+    let server = Server::of(&broker);
+    create_topic(&server, new_topic("gone", 1));
+    produce(&server, "gone", 0, &[1, 2, 3]);
+    // In order, so that the records are in their segment.
+    broker.stop();
+    let dir = broker.data_dir().join("gone-0");
+    let kept = broker.data_dir().join("copy");
+    std::fs::create_dir(&kept).expect("a folder");
+    for entry in std::fs::read_dir(&dir).expect("the partition's directory") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), kept.join(entry.file_name())).expect("a copy");
+    }
+    broker.start_again(2);
+    let server = Server::of(&broker);
+    assert_eq!(
+        server.client().call(&by_name(&["gone"]), 5).responses[0].error_code,
+        0
+    );
+    broker.sigkill();
+    // As if the crash had come after the metadata's change, and before that of the files.
+    for name in left(&broker) {
+        std::fs::remove_dir_all(broker.data_dir().join(name)).expect("the directory goes");
+    }
+    std::fs::rename(&kept, &dir).expect("the directory back in its place");
+    broker.start_again(1);
+    until(|| left(&broker).is_empty());
+    let server = Server::of(&broker);
+    create_topic(&server, new_topic("gone", 1));
+    assert_eq!(produce(&server, "gone", 0, &[9]), 0);
+    broker.stop();
 }

@@ -1,7 +1,5 @@
 //! Records that go by themselves, and settings that are changed while the server runs.
 
-use std::time::{Duration, Instant};
-
 use corelane::wire::errors::ErrorCode;
 use corelane::wire::messages::IncrementalAlterConfigsRequest;
 use corelane::wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
@@ -10,10 +8,7 @@ use crate::delete_records::earliest;
 use crate::describe_configs::TOPIC;
 use crate::fixture::{Broker, Options};
 use crate::server::Server;
-use crate::steps::{create_topic, error, leader, new_topic_with, produce};
-
-/// Far longer than a look at all partitions takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::steps::{create_topic, error, leader, new_topic_with, produce, until};
 
 pub fn alter(server: &Server, topic: &str, name: &str, value: &str) {
     let config = AlterableConfig {
@@ -35,16 +30,6 @@ pub fn alter(server: &Server, topic: &str, name: &str, value: &str) {
         ErrorCode::None,
         "{answer:?}"
     );
-}
-
-/// Waits until it holds: what is waited for happens in the background.
-#[track_caller]
-fn until(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it does not come to hold");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

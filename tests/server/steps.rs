@@ -1,6 +1,6 @@
 //! Steps that many tests begin with.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corelane::base::ids::TopicId;
 use corelane::wire::errors::ErrorCode;
@@ -12,6 +12,9 @@ use corelane::wire::records::{BatchBuilder, Compression};
 
 use crate::fixture::client::Client;
 use crate::server::Server;
+
+/// Far longer than anything takes that a server does in the background.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Error codes of answers by their names, so that a failure can be read.
 pub fn error(code: i16) -> ErrorCode {
@@ -154,4 +157,14 @@ pub fn produce(server: &Server, topic: &str, partition: i32, timestamps_ms: &[i6
         partition.error_code == 0
     });
     base_offset
+}
+
+/// Waits until it holds: what is waited for happens in the background.
+#[track_caller]
+pub fn until(mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not come to hold");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

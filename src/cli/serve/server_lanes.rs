@@ -9,7 +9,7 @@ use super::start_message::StartMessage;
 use crate::base::ids::{NodeId, ShardId};
 use crate::control::{LaneStart, Lanes};
 use crate::log::DataDir;
-use crate::metadata::ClusterImage;
+use crate::metadata::{ClusterImage, TopicRemains};
 use crate::rt::net::BoundListener;
 use crate::rt::{self, RuntimeUnavailable, ShardThread};
 use crate::server::run_shard;
@@ -30,6 +30,14 @@ pub struct ServerLanes {
 }
 
 impl Lanes for ServerLanes {
+    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
+        let topics = deleted
+            .iter()
+            .map(|topic| (topic.id, &*topic.name, topic.partitions));
+        let cleared = self.data_dir.clear_away(topics);
+        cleared.map_err(|error| error.to_string())
+    }
+
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
         let nth = usize::from(start.id.0);
         let data_dir = self.data_dir.clone();

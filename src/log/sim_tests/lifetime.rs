@@ -2,7 +2,7 @@
 
 use super::lifecycle::{DIR, Server, append, batch, of_producer, read_all, small_segments, spec};
 use super::oracle::below;
-use crate::base::ids::{LeaderEpoch, Offset};
+use crate::base::ids::{LeaderEpoch, Offset, TopicId};
 use crate::log::*;
 use crate::rt;
 use crate::rt::sim::{self, disk::FaultPlan};
@@ -447,4 +447,106 @@ fn ages_are_known_after_a_restart_even_where_an_index_lies() {
             "{young} is in the first segment that is kept, not before {next}, {start}"
         );
     });
+}
+
+/// Which topic has the name, and which had it before: what the metadata says, durable.
+#[derive(Default)]
+struct Named {
+    current: u8,
+    deleted: Vec<u8>,
+    /// Records of the current topic that were acknowledged.
+    acknowledged: i64,
+}
+
+async fn rename_and_write(named: Rc<RefCell<Named>>) {
+    let Ok(data_dir) = DataDir::open(DIR) else {
+        rt::yield_now().await;
+        return;
+    };
+    let deleted = named.borrow().deleted.clone();
+    let deleted = deleted.iter().map(|id| (TopicId([*id; 16]), "orders", 1));
+    if data_dir.clear_away(deleted).is_err() {
+        rt::yield_now().await;
+        return;
+    }
+    let mut options = ShardLogOptions::new(data_dir.clone(), crate::base::ids::ShardId(0));
+    options.wal_file_bytes = 64 << 10;
+    options.flush_bytes = 4 << 10;
+    options.checkpoint_interval_ms = 20;
+    let shard = ShardLog::open(options).await.unwrap();
+    let current = named.borrow().current;
+    let mut recovered = shard.recover(vec![spec(current, keeping())]).await;
+    let mut log = recovered.remove(0).1.expect("online");
+    let all = read_all(&log).await.unwrap();
+    for batch in batches(&all) {
+        for record in batch.unwrap().open(1 << 20).unwrap().records() {
+            assert_eq!(
+                record.unwrap().value.unwrap()[0],
+                current,
+                "a record of another topic"
+            );
+        }
+    }
+    assert!(log.log_end().0 >= named.borrow().acknowledged);
+    if data_dir.remove_recovered_wals().is_err() || shard.start().await.is_err() {
+        rt::yield_now().await;
+        return;
+    }
+    for _ in 0..40 {
+        if below(6) > 0 {
+            let current = named.borrow().current;
+            let value = vec![current; 1 + below(3000) as usize];
+            let appended = log.append(batch(1, &value), AppendOrigin::Client).unwrap();
+            if log.wait_durable(appended.last_offset.plus(1)).await.is_ok() {
+                named.borrow_mut().acknowledged = appended.last_offset.0 + 1;
+            }
+            continue;
+        }
+        let new = {
+            let mut named = named.borrow_mut();
+            let old = named.current;
+            named.deleted.push(old);
+            named.current += 1;
+            named.acknowledged = 0;
+            named.current
+        };
+        // The metadata says so first; the files follow.
+        shard.delete_partition(log.id()).await.unwrap();
+        log = shard.create_partition(spec(new, keeping())).await.unwrap();
+        assert_eq!((log.log_start(), log.log_end()), (Offset(0), Offset(0)));
+    }
+}
+
+#[test]
+fn a_topic_of_an_old_name_has_none_of_the_old_data_and_all_of_it_leaves_the_disk() {
+    sim::check_seeds(
+        "a_topic_of_an_old_name_has_none_of_the_old_data",
+        0..100,
+        |_| async {
+            let named = Rc::new(RefCell::new(Named {
+                current: 1,
+                ..Named::default()
+            }));
+            for _ in 0..6 {
+                let plan = FaultPlan {
+                    crash_at_op: Some(1 + below(200)),
+                    ..FaultPlan::default()
+                };
+                sim::disk::of("server").set_faults(plan);
+                let server = sim::spawn_process("server", rename_and_write(named.clone()));
+                let ended = rt::timeout(Duration::from_secs(30), sim::exited(server)).await;
+                ended.expect("the server gets on");
+                rt::sleep(Duration::from_millis(100)).await;
+            }
+            sim::disk::of("server").set_faults(FaultPlan::default());
+            let server = sim::spawn_process("server", async move {
+                rename_and_write(named).await;
+                rt::sleep(Duration::from_secs(5)).await;
+                let entries = rt::disk::read_dir(DIR).await.unwrap();
+                let left = entries.iter().filter(|e| e.name.starts_with("orders-0."));
+                assert_eq!(left.count(), 0, "{entries:?}");
+            });
+            assert_eq!(sim::exited(server).await, sim::Exit::Finished);
+        },
+    );
 }
