@@ -80,6 +80,12 @@ impl Attributes {
         Attributes(self.0 | CONTROL)
     }
 
+    /// With an ordinary base timestamp.
+    #[must_use]
+    pub fn without_delete_horizon(self) -> Attributes {
+        Attributes(self.0 & !DELETE_HORIZON)
+    }
+
     /// Marked as having a delete horizon in place of the base timestamp.
     #[must_use]
     pub fn delete_horizon(self) -> Attributes {

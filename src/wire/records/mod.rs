@@ -40,6 +40,7 @@ mod control_marker;
 mod patch;
 mod recompression;
 mod record;
+mod retain;
 mod varint;
 
 pub use attributes::{Attributes, TimestampType};
@@ -53,3 +54,4 @@ pub use control_marker::{ControlMarker, MarkerKind};
 pub use patch::{patch_base_offset_and_epoch, patch_max_timestamp_log_append, patch_producer};
 pub use recompression::{CompressionTarget, Progress, Recompression, RecompressionError};
 pub use record::{Record, RecordHeader, RecordHeaders, Records};
+pub use retain::{empty_batch, retain_records};

@@ -76,6 +76,11 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// What has not been walked yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The records in `payload`, which is uncompressed, of the batch with that header.
     pub fn new(header: &BatchHeader, payload: &'a [u8]) -> Records<'a> {
         Records {
