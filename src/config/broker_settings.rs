@@ -156,6 +156,16 @@ settings! {
         /// Default of the topic config `compression.zstd.level`.
         compression_zstd_level: i32 = "compression.zstd.level", Int,
             default Some("3"), allowed Allowed::Between(-131_072, 22), Dynamic;
+        /// Milliseconds between two looks for partitions that are to be compacted.
+        log_cleaner_backoff_ms: u64 = "log.cleaner.backoff.ms", Long,
+            default Some("15000"), allowed Allowed::AtLeast(1), Restart;
+        /// Memory of the server, in bytes, for the keys of the partitions it compacts: 24 bytes per key. Each shard has its
+        /// share and uses it only while it compacts. What does not fit in is compacted in several passes.
+        log_cleaner_dedupe_buffer_size: u64 = "log.cleaner.dedupe.buffer.size", Long,
+            default Some("134217728"), allowed Allowed::AtLeast(1_048_576), Restart;
+        /// How many bytes per second the server reads and writes for compaction. Each shard has its share.
+        log_cleaner_io_max_bytes_per_second: f64 = "log.cleaner.io.max.bytes.per.second", Double,
+            default Some("1000000000000000"), allowed Allowed::RatioBetween(10_000.0, 1e15), Restart;
         /// Default of the topic config `delete.retention.ms`.
         log_cleaner_delete_retention_ms: i64 = "log.cleaner.delete.retention.ms", Long,
             default Some("86400000"), allowed Allowed::AtLeast(0), Dynamic;

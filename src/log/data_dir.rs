@@ -2,7 +2,7 @@
 
 use super::checkpoint_file::{self, NamedPartition};
 use super::file_names::{
-    CLEAN_SHUTDOWN, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX, OWN_CHECKPOINT,
+    CLEAN_SHUTDOWN, COMPACTED, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX, OWN_CHECKPOINT,
     PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
 };
 use super::recovery_checkpoint::{RecoveryCheckpoint, RetiredWals};
@@ -52,6 +52,8 @@ pub struct DataDir {
     keep_wals: AtomicBool,
     /// Kafka's files, by name: for a directory that has none of ours.
     kafkas: BTreeMap<NamedPartition, Checkpoint>,
+    /// Up to where partitions were compacted at the opening, by name.
+    compacted: BTreeMap<NamedPartition, Offset>,
     /// Directories of deleted partitions found at the opening.
     doomed_dirs: Mutex<Vec<PathBuf>>,
     book: Mutex<Book>,
@@ -60,6 +62,10 @@ pub struct DataDir {
 #[derive(Debug, Default)]
 struct Book {
     points: BTreeMap<TopicPartition, (Arc<str>, Checkpoint)>,
+    /// Up to where partitions are compacted.
+    compacted: BTreeMap<TopicPartition, (Arc<str>, Offset)>,
+    /// Whether the file of these is behind.
+    compacted_changed: bool,
     wals: RetiredWals,
     /// Rises with each change.
     version: u64,
@@ -117,6 +123,14 @@ impl DataDir {
         }
         let mut book = Book::default();
         let mut kafkas = BTreeMap::new();
+        let mut compacted: BTreeMap<NamedPartition, Checkpoint> = BTreeMap::new();
+        load_kafkas(&path, COMPACTED, &mut compacted, |point, offset| {
+            point.log_start = offset
+        });
+        let compacted = compacted
+            .into_iter()
+            .map(|(name, c)| (name, c.log_start))
+            .collect();
         match load_own(&path)? {
             Some(own) => {
                 let unnamed: Arc<str> = "".into();
@@ -143,6 +157,7 @@ impl DataDir {
             recovered_wals,
             keep_wals: AtomicBool::new(false),
             kafkas,
+            compacted,
             doomed_dirs: Mutex::new(doomed_dirs),
             book: Mutex::new(book),
         }))
@@ -280,6 +295,30 @@ impl DataDir {
         }
     }
 
+    /// Up to where a partition is compacted. The file names topics by name: it counts for the topic this directory had under
+    /// it when it was opened, or if it comes from Kafka.
+    pub(super) fn compacted_below(&self, id: TopicPartition, topic: &Arc<str>) -> Offset {
+        let mut book = self.lock();
+        if let Some((_, below)) = book.compacted.get(&id) {
+            return *below;
+        }
+        let name = (topic.to_string(), id.partition);
+        let known = book.points.contains_key(&id) || self.kafkas.contains_key(&name);
+        let below = self.compacted.get(&name).filter(|_| known).copied();
+        if let Some(below) = below {
+            book.compacted.insert(id, (topic.clone(), below));
+        }
+        below.unwrap_or(Offset::ZERO)
+    }
+
+    /// Notes up to where a partition is compacted.
+    pub(super) fn note_compacted(&self, id: TopicPartition, topic: &Arc<str>, below: Offset) {
+        let mut book = self.lock();
+        book.compacted.insert(id, (topic.clone(), below));
+        book.compacted_changed = true;
+        book.version += 1;
+    }
+
     /// Notes that the frames of a write-ahead log below a number are no longer needed.
     pub(super) fn note_retired(&self, run: u64, shard: u16, retired_below: u64) {
         let mut book = self.lock();
@@ -295,6 +334,7 @@ impl DataDir {
     /// Forgets a partition that was deleted.
     pub fn forget(&self, id: TopicPartition) {
         let mut book = self.lock();
+        book.compacted_changed |= book.compacted.remove(&id).is_some();
         if book.points.remove(&id).is_some() {
             book.version += 1;
         }
@@ -329,6 +369,8 @@ impl DataDir {
                 }
                 None => {
                     let _turn = WriteTurn(self);
+                    // First: a topic made anew under an old name must not be found in ours while the old one is in this.
+                    self.write_compacted().await?;
                     self.write_own().await?;
                     if files != CheckpointFiles::Own {
                         self.write_log_starts().await?;
@@ -339,6 +381,26 @@ impl DataDir {
                 }
             }
         }
+    }
+
+    async fn write_compacted(&self) -> Result<(), FileError> {
+        let bytes = {
+            let mut book = self.lock();
+            if !std::mem::take(&mut book.compacted_changed) {
+                return Ok(());
+            }
+            let entries: Vec<_> = book
+                .compacted
+                .iter()
+                .map(|(id, (name, below))| (&**name, id.partition, *below))
+                .collect();
+            checkpoint_file::encode(entries.into_iter())
+        };
+        let written = self.write(COMPACTED, bytes).await;
+        if written.is_err() {
+            self.lock().compacted_changed = true;
+        }
+        written
     }
 
     async fn write_own(&self) -> Result<(), FileError> {

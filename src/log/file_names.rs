@@ -17,12 +17,18 @@ pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// High watermarks, per partition.
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Up to where a log is compacted, per partition.
+pub const COMPACTED: &str = "cleaner-offset-checkpoint";
 /// Folder of the write-ahead logs in a data directory.
 pub const WAL_DIR: &str = "wal";
 /// Ends the name of a file that lists write-ahead log files which are not needed any more.
 pub const OBSOLETE_SUFFIX: &str = ".obsolete";
 /// Ends the name of a segment's file that is no longer part of the log and will be removed.
 pub const DELETED_SUFFIX: &str = ".deleted";
+/// Ends the name of a file that compaction is making: it counts for nothing yet.
+pub const CLEANED_SUFFIX: &str = ".cleaned";
+/// Ends the name of a file that compaction has made: it takes the place of the one without it.
+pub const SWAP_SUFFIX: &str = ".swap";
 /// Ends the name of a partition directory that is being deleted.
 pub const DELETE_SUFFIX: &str = "-delete";
 /// Ends the name of a partition directory that belongs to no partition known here.
@@ -44,7 +50,8 @@ pub enum SegmentFile {
 }
 
 impl SegmentFile {
-    const ALL: [SegmentFile; 5] = [
+    /// All kinds.
+    pub const ALL: [SegmentFile; 5] = [
         SegmentFile::Log,
         SegmentFile::OffsetIndex,
         SegmentFile::TimeIndex,
@@ -70,6 +77,16 @@ impl SegmentFile {
     /// The file's path for an offset.
     pub fn path(self, dir: &Path, base: Offset) -> PathBuf {
         dir.join(self.name(base))
+    }
+
+    /// The path of a file that compaction is making.
+    pub fn cleaned_path(self, dir: &Path, base: Offset) -> PathBuf {
+        dir.join(self.name(base) + CLEANED_SUFFIX)
+    }
+
+    /// The path of a file that compaction has made.
+    pub fn swap_path(self, dir: &Path, base: Offset) -> PathBuf {
+        dir.join(self.name(base) + SWAP_SUFFIX)
     }
 
     /// Reads a name back. `None` if it is not of a segment.

@@ -25,13 +25,15 @@
 //! **The life of an append**: `partition/append.rs` checks it and puts it on the tail; `shard_context.rs` queues the partition;
 //! `committer.rs` packs what is queued into a frame and writes it (or has `partition/segment_writer.rs` write a large run
 //! to its segment directly); `PartitionLog::made_durable` wakes who waits; `flusher.rs` brings tails to segments and frees
-//! write-ahead log files. What is old goes by `housekeeping.rs`, by the rules of `retention.rs`. A fetch begins in `partition/read_plan.rs`.
+//! write-ahead log files. What is old goes by `housekeeping.rs`, by the rules of `retention.rs`;
+//! what was replaced by a newer record of its key, by `compaction/`. A fetch begins in `partition/read_plan.rs`.
 //!
 //! Start reading in `shard_log.rs` and `partition/partition_log.rs`.
 
 mod checkpoint_file;
 mod chores;
 mod committer;
+mod compaction;
 mod data_dir;
 mod epoch_cache;
 mod errors;

@@ -41,7 +41,7 @@ impl CleanupPolicy {
 }
 
 /// The configs of a topic that its logs act on, resolved: Kafka's names, Kafka's defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TopicLogConfig {
     /// `segment.bytes`.
     pub segment_bytes: u64,
@@ -72,6 +72,14 @@ pub struct TopicLogConfig {
     pub compression: Option<CompressionTarget>,
     /// `file.delete.delay.ms`: how long a deleted segment's files stay on the disk.
     pub file_delete_delay_ms: i64,
+    /// `min.cleanable.dirty.ratio`: a log is compacted when more than this share of it is new.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: segments with a younger record are not compacted.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a log with an older record that is new is compacted, whatever its share.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone stays after the first compaction that met it.
+    pub delete_retention_ms: i64,
     /// Corelane's `durability`.
     pub durability: Durability,
     /// `flush.messages`: how many records of a relaxed topic are acknowledged at most before they are durable, and one more.
@@ -81,6 +89,14 @@ pub struct TopicLogConfig {
 }
 
 impl TopicLogConfig {
+    /// How long a segment is appended to, in ms. One that is to be compacted within a time must be closed within it.
+    pub(super) fn longest_segment_ms(&self) -> i64 {
+        match self.cleanup_policy.compacts() {
+            true => self.segment_ms.min(self.max_compaction_lag_ms),
+            false => self.segment_ms,
+        }
+    }
+
     /// What has to be durable before the records below `next_offset` are acknowledged.
     pub(super) fn durable_before_acknowledging(&self, next_offset: Offset) -> Offset {
         match self.durability {
@@ -111,6 +127,10 @@ impl Default for TopicLogConfig {
             retention_bytes: -1,
             compression: None,
             file_delete_delay_ms: 60_000,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 3600 * 1000,
             durability: Durability::Durable,
             flush_messages: i64::MAX,
             preallocate: false,
@@ -178,6 +198,13 @@ pub struct ShardLogOptions {
     /// How often partitions are looked at for segments that have lived long enough, in milliseconds. Kafka's
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval_ms: u64,
+    /// Memory for the keys of a partition that is compacted, in bytes: taken while that lasts. Kafka's
+    /// `log.cleaner.dedupe.buffer.size`, of which each shard has its share.
+    pub compaction_memory_bytes: usize,
+    /// How many bytes compaction may read and write in a second. Kafka's `log.cleaner.io.max.bytes.per.second`, as above.
+    pub compaction_bytes_per_second: f64,
+    /// How often partitions are looked at for compaction, in milliseconds. Kafka's `log.cleaner.backoff.ms`.
+    pub compaction_interval_ms: u64,
     /// Whether a batch read from disk has its CRC checked before it is handed out.
     pub check_crc_on_read: bool,
     /// How long a producer that writes nothing is remembered, in milliseconds. Kafka's `producer.id.expiration.ms`.
@@ -203,6 +230,9 @@ impl ShardLogOptions {
             open_files: 512,
             checkpoint_interval_ms: 60_000,
             retention_check_interval_ms: 300_000,
+            compaction_memory_bytes: 32 << 20,
+            compaction_bytes_per_second: f64::MAX,
+            compaction_interval_ms: 15_000,
             check_crc_on_read: true,
             producer_id_expiration_ms: 24 * 3600 * 1000,
         }

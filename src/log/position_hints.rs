@@ -12,6 +12,8 @@ const HINTS: usize = 4096;
 pub(super) struct BatchPlace {
     /// The segment's base.
     pub segment: Offset,
+    /// The segment's version.
+    pub version: u32,
     /// The byte at which the batch begins.
     pub position: u64,
     /// How many pieces the next read reads ahead.

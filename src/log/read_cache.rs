@@ -21,6 +21,8 @@ const BUSY_READS: usize = 32;
 pub(super) struct PieceKey {
     pub partition: TopicPartition,
     pub segment: Offset,
+    /// The segment's version.
+    pub version: u32,
     /// Index of the piece in the file.
     pub piece: u64,
 }
@@ -235,16 +237,22 @@ impl ReadCache {
 
     /// Forgets a partition that is gone.
     pub fn forget_partition(&self, partition: TopicPartition) {
-        let first = PieceKey {
+        self.forget(partition, (Offset(i64::MIN), 0), (Offset(i64::MAX), u32::MAX));
+    }
+
+    /// Forgets a segment that has been replaced.
+    pub fn forget_segment(&self, partition: TopicPartition, base: Offset, version: u32) {
+        self.forget(partition, (base, version), (base, version));
+    }
+
+    fn forget(&self, partition: TopicPartition, first: (Offset, u32), last: (Offset, u32)) {
+        let key = |(segment, version), piece| PieceKey {
             partition,
-            segment: Offset(i64::MIN),
-            piece: 0,
+            segment,
+            version,
+            piece,
         };
-        let last = PieceKey {
-            partition,
-            segment: Offset(i64::MAX),
-            piece: u64::MAX,
-        };
+        let (first, last) = (key(first, 0), key(last, u64::MAX));
         let mut pieces = self.0.pieces.borrow_mut();
         let keys: Vec<_> = pieces.by_key.range(first..=last).map(|(key, _)| *key).collect();
         keys.into_iter().for_each(|key| pieces.remove(key));
@@ -263,6 +271,7 @@ mod tests {
                 partition: 0,
             },
             segment: Offset(0),
+            version: 0,
             piece,
         }
     }

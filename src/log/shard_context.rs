@@ -1,6 +1,7 @@
 //! Hot path: produce. What the partitions of a shard share: queues, memory accounts, open files, the reason to stop.
 
 use super::chores::Chores;
+use super::compaction::CompactionState;
 use super::partition::{PartitionLog, TailMark};
 use super::position_hints::PositionHints;
 use super::read_cache::ReadCache;
@@ -40,6 +41,8 @@ pub(super) struct ShardContext {
     pub segment_written: Event,
     /// What waits for the housekeeping.
     pub chores: Chores,
+    /// What compacts the partitions.
+    pub compaction: CompactionState,
     /// Bytes became durable, so that there is room for appends.
     pub room_event: Event,
     commit_queue: RefCell<VecDeque<Rc<PartitionLog>>>,
@@ -62,6 +65,7 @@ impl ShardContext {
             segment_writes: Budget::new(options.segment_writes_in_flight.max(1)),
             producer_id_expiration_ms: Cell::new(options.producer_id_expiration_ms),
             hints: PositionHints::default(),
+            compaction: CompactionState::new(&options),
             options,
             commit_event: Event::new(),
             flush_event: Event::new(),
@@ -98,6 +102,7 @@ impl ShardContext {
         self.flush_event.notify_all();
         self.room_event.notify_all();
         self.chores.wake();
+        self.compaction.wake();
     }
 
     /// Whether more may be appended.

@@ -1,6 +1,7 @@
 //! The log of one shard: its partitions, write-ahead log, committer and flusher.
 
 use super::committer::Committer;
+use super::compaction::Cleaner;
 use super::data_dir::CheckpointFiles;
 use super::file_names::{DELETE_SUFFIX, SegmentFile, doomed_dir};
 use super::flusher::{Flusher, Partitions, WalKeeper};
@@ -38,6 +39,7 @@ struct Running {
     committer: JoinHandle<()>,
     flusher: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    cleaner: JoinHandle<()>,
 }
 
 /// What became of each partition that was to be recovered.
@@ -135,6 +137,7 @@ impl ShardLog {
             committer: rt::spawn(committer.run()),
             flusher: rt::spawn(flusher.run()),
             housekeeping: rt::spawn(housekeeping.run()),
+            cleaner: rt::spawn(self.cleaner().run()),
         });
         Ok(())
     }
@@ -181,6 +184,7 @@ impl ShardLog {
         };
         log.stop(LogStopped::Deleted);
         let _turn = log.writer_turn().await;
+        log.swap_ended().await;
         let tail = log.state.borrow_mut().forget_tail();
         self.shard.forget_tail(tail);
         if let Some(running) = &*self.running.borrow() {
@@ -210,6 +214,16 @@ impl ShardLog {
     pub async fn tidy_now(&self) {
         let over = || self.closing.get() || self.shard.stopped().is_some();
         self.shard.chores.round(over).await;
+    }
+
+    /// Compacts every partition for which that is due, now instead of at the next interval. Ready when that is done, or the
+    /// shard stops. The shard has been started.
+    pub async fn compact_now(&self) {
+        self.cleaner().round().await;
+    }
+
+    fn cleaner(&self) -> Cleaner {
+        Cleaner::new(self.shard.clone(), self.partitions.clone(), self.closing.clone())
     }
 
     /// Why the shard acknowledges nothing any more, if so.
@@ -247,11 +261,13 @@ impl ShardLog {
         self.shard.commit_event.notify_all();
         self.shard.flush_event.notify_all();
         self.shard.chores.wake();
+        self.shard.compaction.wake();
         let mut ring = None;
         if let Some(running) = running {
             running.committer.await;
             running.flusher.await;
             running.housekeeping.await;
+            running.cleaner.await;
             running.keeper.close().await;
             ring = Some(running.ring);
         }
@@ -329,7 +345,7 @@ async fn close_files(log: &Rc<PartitionLog>) -> Result<(), FileError> {
     };
     let Some(base) = segment else { return Ok(()) };
     let path = SegmentFile::Log.path(&log.dir, base);
-    let file = log.shard.files.get(log.id, base, &path).await?;
+    let file = log.shard.files.get(log.id, base, 0, &path).await?;
     file.set_len(bytes)
         .await
         .map_err(|e| FileError::new(&path, "cut", &e))?;

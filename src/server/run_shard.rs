@@ -33,6 +33,7 @@ async fn run(start: ShardStart) -> Result<(), String> {
         &image.settings(NodeId::of(image.server().server_id, id)),
         data_dir,
         id,
+        image.server().shards,
     );
     let log = ShardLog::open(options).await.map_err(|error| error.to_string())?;
     let shard = Rc::new(Shard::new(id, control.clone(), log, image));

@@ -9,7 +9,13 @@ use crate::log::{self, DataDir, ShardLogOptions};
 use crate::wire::records::{Compression, CompressionTarget};
 
 /// The part of the broker settings that a shard's log acts on.
-pub fn shard_log_options(settings: &Settings, data_dir: Arc<DataDir>, shard: ShardId) -> ShardLogOptions {
+pub fn shard_log_options(
+    settings: &Settings,
+    data_dir: Arc<DataDir>,
+    shard: ShardId,
+    shards: u16,
+) -> ShardLogOptions {
+    let shards = shards.max(1);
     ShardLogOptions {
         wal_file_bytes: settings.wal_file_bytes.next_multiple_of(DISK_BLOCK_BYTES as u64),
         wal_files: settings.wal_files,
@@ -17,6 +23,9 @@ pub fn shard_log_options(settings: &Settings, data_dir: Arc<DataDir>, shard: Sha
         read_cache_bytes: settings.read_cache_memory_bytes,
         checkpoint_interval_ms: settings.log_flush_offset_checkpoint_interval_ms,
         retention_check_interval_ms: settings.log_retention_check_interval_ms,
+        compaction_memory_bytes: (settings.log_cleaner_dedupe_buffer_size / u64::from(shards)) as usize,
+        compaction_bytes_per_second: settings.log_cleaner_io_max_bytes_per_second / f64::from(shards),
+        compaction_interval_ms: settings.log_cleaner_backoff_ms,
         uncommitted_bytes: settings.tail_memory_bytes / 2,
         producer_id_expiration_ms: settings.producer_id_expiration_ms.into(),
         ..ShardLogOptions::new(data_dir, shard)
@@ -48,6 +57,10 @@ pub fn topic_log_config(config: &TopicConfig) -> log::TopicLogConfig {
         retention_bytes: config.retention_bytes,
         compression: compression_target(config),
         file_delete_delay_ms: config.file_delete_delay_ms,
+        min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms: config.min_compaction_lag_ms,
+        max_compaction_lag_ms: config.max_compaction_lag_ms,
+        delete_retention_ms: config.delete_retention_ms,
         durability: match config.durability {
             Durability::Durable => log::Durability::Durable,
             Durability::Relaxed => log::Durability::Relaxed,

@@ -171,7 +171,7 @@ impl PartitionState {
         };
         let roll = active.bytes > 0
             && (active.bytes + bytes > config.segment_bytes
-                || aged_ms > config.segment_ms.saturating_sub(active.jitter_ms)
+                || aged_ms > config.longest_segment_ms().saturating_sub(active.jitter_ms)
                 || index_full
                 || end.0 - active.base.0 > i64::from(i32::MAX));
         if roll {

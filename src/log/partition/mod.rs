@@ -33,6 +33,6 @@ pub(super) use partition_log::{PartitionParts, WriterState};
 pub use positions::Positions;
 pub use read_plan::{MinOneBatch, ReadPlan, ReadUpto, RecordSlice, Records};
 pub(super) use segment::{Segment, SegmentIndex};
-pub(super) use segment_writer::SyncMode;
+pub(super) use segment_writer::{SyncMode, write_whole};
 pub(super) use tail::{Tail, TailMark};
 pub use timestamp_lookup::TimestampHit;

@@ -72,7 +72,7 @@ impl PartitionLog {
 
     /// The largest timestamp in a closed segment. The end of its time index says it, but is under no checksum: it counts if
     /// the batch it names says the same. Else all of the segment is looked at.
-    async fn look_up_newest(self: &Rc<Self>, base: Offset) -> Result<i64, LogError> {
+    pub(in crate::log) async fn look_up_newest(self: &Rc<Self>, base: Offset) -> Result<i64, LogError> {
         let path = SegmentFile::TimeIndex.path(&self.dir, base);
         let bytes = disk::read_file(&path, MAX_INDEX_BYTES).await.unwrap_or_default();
         if let Some(last) = TimeIndex::parse(&bytes).and_then(|index| index.last()) {
@@ -88,13 +88,13 @@ impl PartitionLog {
                 return Ok(last.timestamp_ms);
             }
         }
-        let bytes = {
+        let (bytes, version) = {
             let state = self.state.borrow();
             let segment = state.segments.iter().find(|s| s.base == base);
-            segment.map_or(0, |s| s.bytes)
+            segment.map_or((0, 0), |s| (s.bytes, s.version))
         };
         let path = SegmentFile::Log.path(&self.dir, base);
-        let file = self.shard.files.get(self.id, base, &path).await?;
+        let file = self.shard.files.get(self.id, base, version, &path).await?;
         largest_timestamp(&file, &path, bytes, base)
             .await?
             .map_err(LogError::Damaged)
@@ -109,15 +109,15 @@ impl PartitionLog {
             let mut state = self.state.borrow_mut();
             let mut removed = Vec::new();
             while state.first_is_old() {
-                removed.extend(state.segments.pop_front().map(|s| s.base));
+                removed.extend(state.segments.pop_front().map(|s| (s.base, s.version)));
             }
             (removed, state.segments[0].base)
         };
         if removed.is_empty() || matches!(self.stopped(), Some(LogStopped::Deleted)) {
             return Ok(());
         }
-        for base in removed {
-            self.shard.files.forget(self.id, base);
+        for (base, version) in removed {
+            self.shard.files.forget(self.id, base, version);
         }
         let entries = disk::read_dir(&self.dir)
             .await

@@ -54,6 +54,10 @@ pub(in crate::log) struct PartitionState {
     pub writer: WriterState,
     /// Where the log's start is to be: what checkpoints say. `positions.log_start` follows when that is durable.
     pub next_log_start: Offset,
+    /// Up to here the log was compacted.
+    pub compacted_below: Offset,
+    /// Whether segments are given other names now: the directory keeps its own meanwhile.
+    pub swapping: bool,
     pub stopped: Option<LogStopped>,
 }
 
@@ -104,6 +108,10 @@ impl PartitionLog {
     ) -> Rc<PartitionLog> {
         assert!(!parts.segments.is_empty());
         let end = parts.positions.log_end;
+        let compacted_below = shard
+            .options
+            .data_dir
+            .compacted_below(spec.id(), &spec.topic_name);
         let tail = Tail::new(end);
         let mark = tail.end();
         Rc::new(PartitionLog {
@@ -127,6 +135,8 @@ impl PartitionLog {
                 queued_for_flush: false,
                 writer: parts.writer,
                 next_log_start: parts.positions.log_start,
+                compacted_below,
+                swapping: false,
                 stopped: None,
             }),
             waiters: RefCell::default(),

@@ -38,6 +38,7 @@ pub(super) struct DiskRead {
 #[derive(Clone, Copy, Debug)]
 struct ReadableSegment {
     base: Offset,
+    version: u32,
     /// Where the next segment begins, or the log ends.
     end: Offset,
     bytes: u64,
@@ -91,14 +92,17 @@ impl DiskRead {
             .take(2)
             .map(|(segment, end)| ReadableSegment {
                 base: segment.base,
+                version: segment.version,
                 end,
                 bytes: state.readable_bytes(segment),
                 begin: match (&segment.index, hint) {
-                    (_, Some(hint)) if hint.segment == segment.base => Some(Begin {
-                        position: hint.position,
-                        at_least: from,
-                        last: None,
-                    }),
+                    (_, Some(hint)) if (hint.segment, hint.version) == (segment.base, segment.version) => {
+                        Some(Begin {
+                            position: hint.position,
+                            at_least: from,
+                            last: None,
+                        })
+                    }
                     (SegmentIndex::Building(index), _) => {
                         Some(Begin::by_index(segment.base, index.lookup(segment.base, from)))
                     }
@@ -133,21 +137,73 @@ impl DiskRead {
     }
 
     /// Reads. A read never goes over the end of a segment, as Kafka's.
-    pub async fn execute(self) -> Result<Records, ReadError> {
-        let read = self.read().await;
-        match read {
-            // The segment was removed between plan and read.
-            Err(ReadError::File(_)) if self.from < self.partition.log_start() => {
-                Err(ReadError::OffsetOutOfRange {
-                    log_start: self.partition.log_start(),
-                    end: self.limit,
-                })
+    pub async fn execute(mut self) -> Result<Records, ReadError> {
+        let wanted = self.from;
+        loop {
+            let read = self.read().await;
+            if wanted >= self.partition.log_start() && self.is_overtaken() {
+                self.plan_anew(self.from);
+                continue;
             }
-            read => read,
+            return match read {
+                Ok(Some(records)) => Ok(records),
+                Ok(None) => match self.behind() {
+                    None => Ok(Records::default()),
+                    Some(end) => {
+                        match self
+                            .partition
+                            .read_tail(end, self.limit, self.max_bytes, self.min_one_batch)
+                        {
+                            Some(records) => Ok(records),
+                            None => {
+                                self.plan_anew(end);
+                                continue;
+                            }
+                        }
+                    }
+                },
+                // The segment was removed between plan and read.
+                Err(ReadError::File(_)) if wanted < self.partition.log_start() => {
+                    Err(ReadError::OffsetOutOfRange {
+                        log_start: self.partition.log_start(),
+                        end: self.limit,
+                    })
+                }
+                Err(e) => Err(e),
+            };
         }
     }
 
-    async fn read(&self) -> Result<Records, ReadError> {
+    fn plan_anew(&mut self, from: Offset) {
+        *self = DiskRead::plan(
+            &self.partition,
+            from,
+            self.limit,
+            self.max_bytes,
+            self.min_one_batch,
+        );
+    }
+
+    /// Whether a segment of the plan was replaced meanwhile, so that its name may have led to the new file.
+    fn is_overtaken(&self) -> bool {
+        let state = self.partition.state.borrow();
+        self.segments.iter().any(|planned| {
+            let at = state.segments.partition_point(|s| s.base < planned.base);
+            let now = state.segments.get(at).map(|s| (s.base, s.version));
+            now != Some((planned.base, planned.version))
+        })
+    }
+
+    /// Where the planned segments end, if there is more: what was looked for was compacted away up to there.
+    fn behind(&self) -> Option<Offset> {
+        self.segments
+            .last()
+            .map(|s| s.end)
+            .filter(|end| *end < self.limit)
+    }
+
+    /// `None` if all planned segments end before the offset.
+    async fn read(&self) -> Result<Option<Records>, ReadError> {
         for segment in self.segments.iter().filter(|s| s.bytes > 0) {
             let read = match self.read_segment(*segment).await {
                 // It may be the index that is damaged: the segment itself has the last word.
@@ -158,10 +214,10 @@ impl DiskRead {
                 read => read,
             };
             if let Some(records) = read? {
-                return Ok(records);
+                return Ok(Some(records));
             }
         }
-        Ok(Records::default())
+        Ok(None)
     }
 
     /// `None` if the segment ends before the offset.
@@ -171,7 +227,7 @@ impl DiskRead {
         let file = partition
             .shard
             .files
-            .get(partition.id, segment.base, &path)
+            .get(partition.id, segment.base, segment.version, &path)
             .await?;
         let begin = match segment.begin {
             Some(begin) => begin,
@@ -223,6 +279,7 @@ impl DiskRead {
         if end > begin {
             let place = BatchPlace {
                 segment: segment.base,
+                version: segment.version,
                 position: end,
                 ahead_pieces: (self.ahead_pieces * 2).clamp(pieces, MAX_AHEAD_PIECES),
             };
@@ -255,6 +312,7 @@ impl SegmentReader<'_> {
         PieceKey {
             partition: self.read.partition.id,
             segment: self.segment.base,
+            version: self.segment.version,
             piece,
         }
     }

@@ -101,32 +101,28 @@ impl PartitionLog {
         min_one_batch: MinOneBatch,
         upto: ReadUpto,
     ) -> Result<ReadPlan, ReadError> {
-        let state = self.state.borrow();
-        let p = &state.positions;
-        let limit = match upto {
-            ReadUpto::HighWatermark => p.high_watermark,
-            ReadUpto::LastStable => p.last_stable,
-            ReadUpto::LogEnd => p.log_end,
+        let (limit, nothing) = {
+            let state = self.state.borrow();
+            let p = &state.positions;
+            let limit = match upto {
+                ReadUpto::HighWatermark => p.high_watermark,
+                ReadUpto::LastStable => p.last_stable,
+                ReadUpto::LogEnd => p.log_end,
+            };
+            if from < p.log_start || from > p.log_end {
+                return Err(ReadError::OffsetOutOfRange {
+                    log_start: p.log_start,
+                    end: limit,
+                });
+            }
+            (limit, from >= limit)
         };
-        if from < p.log_start || from > p.log_end {
-            return Err(ReadError::OffsetOutOfRange {
-                log_start: p.log_start,
-                end: limit,
-            });
+        if nothing {
+            return Ok(ReadPlan(Source::Memory(Records::default())));
         }
-        if from >= limit || from >= state.tail.first_offset() {
-            let batches = state
-                .tail
-                .after(from)
-                .take_while(|b| b.end <= limit)
-                .map(|b| &b.bytes);
-            return Ok(ReadPlan(Source::Memory(take_bytes(
-                batches,
-                max_bytes,
-                min_one_batch,
-            ))));
+        if let Some(records) = self.read_tail(from, limit, max_bytes, min_one_batch) {
+            return Ok(ReadPlan(Source::Memory(records)));
         }
-        drop(state);
         Ok(ReadPlan(Source::Disk(DiskRead::plan(
             self,
             from,
@@ -134,6 +130,24 @@ impl PartitionLog {
             max_bytes,
             min_one_batch,
         ))))
+    }
+}
+
+impl PartitionLog {
+    /// Whole batches from memory, beginning with the one that holds `from`, up to `limit`. `None` if they are not in memory.
+    pub(super) fn read_tail(
+        &self,
+        from: Offset,
+        limit: Offset,
+        max_bytes: usize,
+        min_one_batch: MinOneBatch,
+    ) -> Option<Records> {
+        let state = self.state.borrow();
+        if from < state.tail.first_offset() {
+            return None;
+        }
+        let batches = state.tail.after(from).take_while(|b| b.end <= limit);
+        Some(take_bytes(batches.map(|b| &b.bytes), max_bytes, min_one_batch))
     }
 }
 

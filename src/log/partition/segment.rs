@@ -8,6 +8,9 @@ use crate::log::segment::IndexBuild;
 pub(in crate::log) struct Segment {
     /// Offset its file is named for.
     pub base: Offset,
+    /// How often a compacted segment has taken its place. What is kept of a file in memory is kept by this too, so that
+    /// nobody takes bytes of the old file for bytes of the new one.
+    pub version: u32,
     /// Bytes of its batches, written or still in memory.
     pub bytes: u64,
     /// Its index.
@@ -38,6 +41,7 @@ impl Segment {
     pub fn new(base: Offset, created_ms: i64, jitter_ms: i64) -> Segment {
         Segment {
             base,
+            version: 0,
             bytes: 0,
             index: SegmentIndex::Building(Box::default()),
             first_timestamp_ms: None,

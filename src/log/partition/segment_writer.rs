@@ -56,7 +56,7 @@ impl PartitionLog {
         written.map_err(|e| self.stop_failed(e))
     }
 
-    fn stop_failed(&self, e: FileError) -> LogStopped {
+    pub(in crate::log) fn stop_failed(&self, e: FileError) -> LogStopped {
         let reason = LogStopped::PartitionFailed(Arc::new(e));
         if self.stop(reason.clone()) {
             error!(partition = ?self, error = %reason, "a partition takes no more records until the server is started again");
@@ -83,6 +83,17 @@ impl PartitionLog {
             }
         };
         opened.await.map_err(|e| self.stop_failed(e))
+    }
+
+    /// Waits until no segments are given other names.
+    pub(in crate::log) async fn swap_ended(&self) {
+        loop {
+            let ended = self.shard.segment_written.wait();
+            if !self.state.borrow().swapping {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// Waits until nobody else writes to the segments.
@@ -163,7 +174,7 @@ impl PartitionLog {
             write_whole(&SegmentFile::ProducerSnapshot.path(&self.dir, base), producers).await?;
         }
         let path = SegmentFile::Log.path(&self.dir, base);
-        let file = self.shard.files.create(self.id, base, &path).await?;
+        let file = self.shard.files.create(self.id, base, 0, &path).await?;
         let room = {
             let config = self.config.borrow();
             config.preallocate.then_some(config.segment_bytes)
@@ -188,7 +199,7 @@ impl PartitionLog {
     /// after this: where there is a later segment, the earlier ones are whole.
     pub(in crate::log) async fn close_segment(&self, base: Offset) -> Result<(), FileError> {
         let path = SegmentFile::Log.path(&self.dir, base);
-        let file = self.shard.files.get(self.id, base, &path).await?;
+        let file = self.shard.files.get(self.id, base, 0, &path).await?;
         let bytes = self.state.borrow().writer.file_bytes;
         file.set_len(bytes)
             .await
@@ -233,7 +244,7 @@ impl PartitionLog {
     /// Appends whole batches to the segment's file: from the last block that is not full, in aligned writes.
     async fn write_batches(&self, base: Offset, batches: &[Bytes], until: TailMark) -> Result<(), FileError> {
         let path = SegmentFile::Log.path(&self.dir, base);
-        let file = self.shard.files.get(self.id, base, &path).await?;
+        let file = self.shard.files.get(self.id, base, 0, &path).await?;
         let last_block = self.last_block(&file, &path).await?;
         let file_bytes = self.state.borrow().writer.file_bytes;
         let start = file_bytes - last_block.len() as u64;
@@ -304,7 +315,7 @@ impl PartitionLog {
         }
         if let Some(base) = segment {
             let path = SegmentFile::Log.path(&self.dir, base);
-            let file = self.shard.files.get(self.id, base, &path).await?;
+            let file = self.shard.files.get(self.id, base, 0, &path).await?;
             file.datasync()
                 .await
                 .map_err(|e| FileError::new(&path, "sync", &e))?;

@@ -95,6 +95,15 @@ impl Tail {
         freed
     }
 
+    /// Forgets batches that end at or before `offset`; gives the bytes freed.
+    pub fn evict_before(&mut self, offset: Offset) -> usize {
+        let last = self.batches.partition_point(|b| b.end <= offset);
+        match last.checked_sub(1).map(|i| self.batches[i].stream_end) {
+            Some(stream) => self.evict_until(TailMark { offset, stream }),
+            None => 0,
+        }
+    }
+
     /// Bytes in memory.
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
@@ -139,7 +148,10 @@ mod tests {
             200
         );
         assert_eq!((tail.first_offset(), tail.bytes()), (Offset(16), 300));
-        assert_eq!(tail.evict_until(tail.end()), 300);
+        assert_eq!(tail.evict_before(Offset(18)), 0);
+        assert_eq!(tail.evict_before(Offset(19)), 100);
+        assert_eq!((tail.first_offset(), tail.bytes()), (Offset(19), 200));
+        assert_eq!(tail.evict_until(tail.end()), 200);
         assert_eq!((tail.first_offset(), tail.bytes()), (Offset(25), 0));
     }
 }

@@ -10,6 +10,7 @@
 mod largest_timestamp;
 mod partition_recovery;
 mod segment_scan;
+mod unfinished_swap;
 mod wal_chain;
 mod wal_replay;
 

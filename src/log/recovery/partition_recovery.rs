@@ -1,12 +1,14 @@
 //! Takes up one partition from its directory: which segments it has, how far they can be trusted, its producers and epochs.
 
 use super::segment_scan::{Continuity, scan_segment};
+use super::unfinished_swap::finish_swaps;
 use crate::base::ids::Offset;
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::data_dir::Checkpoint;
 use crate::log::epoch_cache::EpochCache;
 use crate::log::file_names::{
-    DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SegmentFile, doomed_dir,
+    CLEANED_SUFFIX, DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SegmentFile,
+    doomed_dir,
 };
 use crate::log::partition::{
     PartitionLog, PartitionParts, Positions, Segment, SegmentIndex, Tail, WriterState,
@@ -51,6 +53,7 @@ pub(in crate::log) async fn recover_segments(
         .checkpoint(spec.id(), &spec.topic_name)
         .unwrap_or_default();
     let directory_durable = entries.iter().any(|e| e.name == PARTITION_METADATA);
+    let entries = finish_swaps(&dir, entries).await?;
     remove_leftovers(&dir, &entries).await?;
 
     let mut logs: Vec<(Offset, u64)> = Vec::new();
@@ -184,7 +187,7 @@ async fn own_entries(
 /// Removes what an interrupted write of a whole file left.
 async fn remove_leftovers(dir: &Path, entries: &[DirEntry]) -> Result<(), PartitionOffline> {
     for entry in entries {
-        if [".tmp", DELETED_SUFFIX, ".cleaned"]
+        if [".tmp", DELETED_SUFFIX, CLEANED_SUFFIX]
             .iter()
             .any(|suffix| entry.name.ends_with(suffix))
         {
@@ -255,14 +258,13 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Loads the newest snapshot that is usable and not past what was synced. That at the first segment's base is always: it was
-    /// durable before the segment was made.
+    /// Loads the newest snapshot that is usable and not past what was synced.
     async fn load_producers(&mut self, snapshots: &[Offset], first: Option<Offset>) {
         self.producers_from = first.unwrap_or(Offset::ZERO);
         for base in snapshots
             .iter()
             .rev()
-            .filter(|base| **base <= self.checkpoint.recovery_point || Some(**base) == first)
+            .filter(|base| **base <= self.checkpoint.recovery_point)
         {
             let path = SegmentFile::ProducerSnapshot.path(self.dir, *base);
             let Ok(bytes) = disk::read_file(&path, MAX_SMALL_FILE_BYTES).await else {

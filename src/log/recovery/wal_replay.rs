@@ -330,7 +330,7 @@ async fn cut_off(log: &PartitionLog) -> Result<(), FileError> {
     };
     let Some(base) = base else { return Ok(()) };
     let path = SegmentFile::Log.path(&log.dir, base);
-    let file = log.shard.files.get(log.id, base, &path).await?;
+    let file = log.shard.files.get(log.id, base, 0, &path).await?;
     file.set_len(bytes)
         .await
         .map_err(|e| FileError::new(&path, "cut", &e))?;

@@ -14,8 +14,13 @@ use std::rc::Rc;
 pub struct OpenFiles {
     limit: usize,
     clock: Cell<u64>,
-    files: RefCell<BTreeMap<(TopicPartition, Offset), (u64, SharedFile)>>,
+    files: RefCell<BTreeMap<FileKey, (u64, SharedFile)>>,
+    /// Files whose names lead elsewhere for a moment.
+    pinned: RefCell<BTreeMap<FileKey, SharedFile>>,
 }
+
+/// A segment, by its base and how often another has taken its place.
+type FileKey = (TopicPartition, Offset, u32);
 
 /// An open file in use by any number of readers and one writer. Closed when the last of them lets go.
 #[derive(Clone, Debug)]
@@ -46,6 +51,7 @@ impl OpenFiles {
             limit: limit.max(1),
             clock: Cell::new(0),
             files: RefCell::default(),
+            pinned: RefCell::default(),
         }
     }
 
@@ -54,6 +60,7 @@ impl OpenFiles {
         &self,
         partition: TopicPartition,
         base: Offset,
+        version: u32,
         path: &Path,
     ) -> Result<SharedFile, FileError> {
         let options = OpenOptions {
@@ -61,7 +68,7 @@ impl OpenFiles {
             write: true,
             ..OpenOptions::default()
         };
-        self.open(partition, base, path, options).await
+        self.open((partition, base, version), path, options).await
     }
 
     /// Makes the segment's file, empty if it is there. Its name is durable after the directory is synced.
@@ -69,9 +76,10 @@ impl OpenFiles {
         &self,
         partition: TopicPartition,
         base: Offset,
+        version: u32,
         path: &Path,
     ) -> Result<SharedFile, FileError> {
-        self.forget(partition, base);
+        self.forget(partition, base, version);
         let options = OpenOptions {
             read: true,
             write: true,
@@ -79,20 +87,17 @@ impl OpenFiles {
             truncate: true,
             ..OpenOptions::default()
         };
-        self.open(partition, base, path, options).await
+        self.open((partition, base, version), path, options).await
     }
 
-    async fn open(
-        &self,
-        partition: TopicPartition,
-        base: Offset,
-        path: &Path,
-        options: OpenOptions,
-    ) -> Result<SharedFile, FileError> {
+    async fn open(&self, key: FileKey, path: &Path, options: OpenOptions) -> Result<SharedFile, FileError> {
         let now = self.clock.get() + 1;
         self.clock.set(now);
-        if let Some((used, file)) = self.files.borrow_mut().get_mut(&(partition, base)) {
+        if let Some((used, file)) = self.files.borrow_mut().get_mut(&key) {
             *used = now;
+            return Ok(file.clone());
+        }
+        if let Some(file) = self.pinned.borrow().get(&key) {
             return Ok(file.clone());
         }
         let file = File::open(path, &options)
@@ -101,7 +106,7 @@ impl OpenFiles {
         let mut files = self.files.borrow_mut();
         // Somebody else may have opened it meanwhile: one handle is enough.
         let (_, file) = files
-            .entry((partition, base))
+            .entry(key)
             .or_insert_with(|| (now, SharedFile(Rc::new(Closing(Some(file))))));
         let file = file.clone();
         while files.len() > self.limit {
@@ -119,17 +124,28 @@ impl OpenFiles {
     }
 
     /// Closes the file of a segment that is gone.
-    pub fn forget(&self, partition: TopicPartition, base: Offset) {
-        if let Some((_, file)) = self.files.borrow_mut().remove(&(partition, base)) {
+    pub fn forget(&self, partition: TopicPartition, base: Offset, version: u32) {
+        if let Some((_, file)) = self.files.borrow_mut().remove(&(partition, base, version)) {
             close(file);
         }
+    }
+
+    /// Keeps an open file, because its path leads to another one until `unpin`.
+    pub fn pin(&self, partition: TopicPartition, base: Offset, version: u32, file: SharedFile) {
+        self.pinned.borrow_mut().insert((partition, base, version), file);
+    }
+
+    /// The file's path leads to it now.
+    pub fn unpin(&self, partition: TopicPartition, base: Offset, version: u32) {
+        let file = self.pinned.borrow_mut().remove(&(partition, base, version));
+        file.into_iter().for_each(close);
     }
 
     /// Closes all files of a partition.
     pub fn forget_partition(&self, partition: TopicPartition) {
         let mut files = self.files.borrow_mut();
         let keys: Vec<_> = files
-            .range((partition, Offset(i64::MIN))..=(partition, Offset(i64::MAX)))
+            .range((partition, Offset(i64::MIN), 0)..=(partition, Offset(i64::MAX), u32::MAX))
             .map(|(k, _)| *k)
             .collect();
         for key in keys {

@@ -1,5 +1,6 @@
 //! The engine under a simulated disk, with an oracle that knows only what callers saw.
 
+mod compaction;
 mod crashes;
 mod lifecycle;
 mod lifetime;

@@ -1,0 +1,154 @@
+//! The task of a shard that compacts its partitions, one after the other, the dirtiest first.
+
+use super::compact::{Outcome, Trouble, compact, find_dirt};
+use super::select::dirtiest;
+use super::throttle::Throttle;
+use crate::base::ids::TopicPartition;
+use crate::log::flusher::Partitions;
+use crate::log::partition::PartitionLog;
+use crate::log::shard_context::ShardContext;
+use crate::log::{LogError, ShardLogOptions};
+use crate::rt::{self, sync::Budget, sync::Event};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// What compaction keeps per shard.
+pub(in crate::log) struct CompactionState {
+    /// For the map.
+    pub(super) memory_bytes: usize,
+    pub(super) throttle: Throttle,
+    /// One partition at a time.
+    turn: Budget,
+    /// The shard is to stop.
+    woken: Event,
+    /// Partitions that have a damaged segment: they are left alone until the next start.
+    damaged: RefCell<BTreeSet<TopicPartition>>,
+}
+
+impl CompactionState {
+    pub fn new(options: &ShardLogOptions) -> CompactionState {
+        CompactionState {
+            memory_bytes: options.compaction_memory_bytes,
+            throttle: Throttle::new(options.compaction_bytes_per_second),
+            turn: Budget::new(1),
+            woken: Event::new(),
+            damaged: RefCell::default(),
+        }
+    }
+
+    /// Wakes the cleaner, so that it sees that the shard has stopped.
+    pub fn wake(&self) {
+        self.woken.notify_all();
+    }
+}
+
+/// A shard's cleaner.
+#[derive(Clone)]
+pub(in crate::log) struct Cleaner {
+    shard: Rc<ShardContext>,
+    partitions: Partitions,
+    closing: Rc<Cell<bool>>,
+}
+
+impl Cleaner {
+    pub fn new(shard: Rc<ShardContext>, partitions: Partitions, closing: Rc<Cell<bool>>) -> Cleaner {
+        Cleaner {
+            shard,
+            partitions,
+            closing,
+        }
+    }
+
+    /// Runs until the shard stops or closes.
+    pub async fn run(self) {
+        let interval = Duration::from_millis(self.shard.options.compaction_interval_ms.max(1));
+        loop {
+            let woken = self.shard.compaction.woken.wait();
+            if self.over() {
+                return;
+            }
+            let _ = rt::timeout(interval, woken).await;
+            self.round().await;
+        }
+    }
+
+    /// Compacts all partitions that are due.
+    pub async fn round(&self) {
+        let _turn = self.shard.compaction.turn.take(1).await;
+        // One that could not be compacted, or had its turn, waits for the next round.
+        let mut done: BTreeSet<TopicPartition> = BTreeSet::new();
+        while !self.over() {
+            let Some(partition) = self.dirtiest(&mut done).await else {
+                return;
+            };
+            done.insert(partition.id);
+            self.compact(&partition).await;
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.closing.get() || self.shard.stopped().is_some()
+    }
+
+    async fn dirtiest(&self, done: &mut BTreeSet<TopicPartition>) -> Option<Rc<PartitionLog>> {
+        let state = &self.shard.compaction;
+        let candidates: Vec<Rc<PartitionLog>> = self
+            .partitions
+            .borrow()
+            .values()
+            .filter(|p| p.config.borrow().cleanup_policy.compacts())
+            .filter(|p| !done.contains(&p.id) && !state.damaged.borrow().contains(&p.id))
+            .cloned()
+            .collect();
+        let mut due = Vec::new();
+        for partition in candidates {
+            if self.over() {
+                return None;
+            }
+            if partition.stopped().is_none() {
+                match find_dirt(&partition, rt::wall_ms()).await {
+                    Ok(Some(dirt)) if dirt.is_due(&partition.config()) => due.push((partition, dirt)),
+                    Ok(_) => {}
+                    Err(e) => {
+                        done.insert(partition.id);
+                        self.note_failure(&partition, &e);
+                    }
+                }
+            }
+            rt::yield_if_needed().await;
+        }
+        dirtiest(due.into_iter()).map(|(partition, _)| partition)
+    }
+
+    async fn compact(&self, partition: &Rc<PartitionLog>) {
+        let over = || self.over() || partition.stopped().is_some();
+        let begun = rt::now();
+        match compact(partition, &self.shard.compaction, &over).await {
+            Ok(Outcome {
+                passes,
+                bytes_before,
+                bytes_after,
+            }) => {
+                let seconds = rt::now().since(begun).as_secs_f64();
+                info!(
+                    ?partition,
+                    passes, bytes_before, bytes_after, seconds, "compacted"
+                );
+            }
+            Err(Trouble::Over) => {}
+            Err(Trouble::Failed(e)) => self.note_failure(partition, &e),
+        }
+    }
+
+    fn note_failure(&self, partition: &Rc<PartitionLog>, failure: &LogError) {
+        if matches!(failure, LogError::Damaged(_)) {
+            error!(?partition, error = %failure, "a partition is not compacted any more until the server is started again");
+            self.shard.compaction.damaged.borrow_mut().insert(partition.id);
+        } else if partition.stopped().is_none() {
+            warn!(?partition, error = %failure, "a partition could not be compacted now");
+        }
+    }
+}
