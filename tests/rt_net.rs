@@ -448,3 +448,26 @@ fn many_connections_at_once() {
         },
     );
 }
+
+#[test]
+fn the_end_of_a_peer_is_seen_without_reading() {
+    let (told, wait) = mpsc::channel();
+    with_server(
+        |listener| async move {
+            let stream = listener.accept().await.expect("accept");
+            assert!(!stream.peer_has_closed());
+            told.send(()).expect("the client waits");
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !stream.peer_has_closed() {
+                assert!(Instant::now() < deadline, "it was not seen");
+                rt::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(&read_exactly(&stream, 5).await[..], b"bytes");
+        },
+        move |address| {
+            let mut socket = TcpStream::connect(address).expect("connect");
+            wait.recv().expect("the server has looked");
+            socket.write_all(b"bytes").expect("sent");
+        },
+    );
+}

@@ -98,6 +98,11 @@ impl Controller {
         true
     }
 
+    /// Whether changes were carried out that are not answered yet.
+    pub(super) fn owes_answers(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Takes out the answers that may be sent when every shard serves by this version.
     pub(super) fn answers_up_to(&mut self, version: u64) -> Vec<Answer> {
         // Answers wait in the order of their versions.

@@ -6,7 +6,9 @@
 //!    logs, and says `Recovered`.
 //! 3. When all have: old write-ahead logs go ([`Lanes::all_recovered`]), `Serve` is sent.
 //! 4. When all say `Serving`: the server is ready. Changes are carried out.
-//! 5. At a stop request, or when a shard has failed: `Shutdown` is sent, and when all have said `Stopped`, it is over.
+//! 5. At a stop request no more changes are carried out, and when those that were are answered, `Shutdown` is sent: so a shard
+//!    knows that what it has no answer to by then has not happened. When a shard has failed it is sent at once.
+//! 6. When all have said `Stopped`, it is over.
 
 use std::future::poll_fn;
 use std::path::PathBuf;
@@ -63,7 +65,7 @@ pub async fn run_control(
         links: Vec::new(),
         inbox,
         stop,
-        stopping: false,
+        stopping: Stopping::No,
         failure: None,
     };
     let threads = control.start_shards(&options, lanes, &port);
@@ -125,8 +127,19 @@ struct Control {
     links: Vec<ShardLink>,
     inbox: mailbox::Receiver<ToControl>,
     stop: mailbox::Receiver<StopRequest>,
-    stopping: bool,
+    stopping: Stopping,
     failure: Option<ControlError>,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stopping {
+    /// Nobody has asked for it.
+    No,
+    /// Changes that were carried out are still to be answered.
+    Answering,
+    /// `Shutdown` was sent.
+    Told,
 }
 
 impl Control {
@@ -176,7 +189,10 @@ impl Control {
         let mut messages = Vec::new();
         while !self.roll.all_at(Stage::Ended) {
             match self.next().await {
-                Next::Stop => self.shut_down(),
+                Next::Stop => {
+                    self.stopping = Stopping::Answering;
+                    self.shut_down_when_answered();
+                }
                 Next::Message(first) => {
                     // All that is there is handled together: changes share one write.
                     messages.push(first);
@@ -197,7 +213,9 @@ impl Control {
         let mut message = pin!(inbox.recv());
         let mut request = pin!(stop.recv());
         poll_fn(|cx| {
-            if !*stopping && let Poll::Ready(Some(StopRequest)) = request.as_mut().poll(cx) {
+            if *stopping == Stopping::No
+                && let Poll::Ready(Some(StopRequest)) = request.as_mut().poll(cx)
+            {
                 return Poll::Ready(Next::Stop);
             }
             match message.as_mut().poll(cx) {
@@ -213,7 +231,11 @@ impl Control {
         let mut changes = Vec::new();
         for message in messages.drain(..) {
             match message {
-                ToControl::Change { shard, id, command } => changes.push(Change { shard, id, command }),
+                ToControl::Change { shard, id, command } if self.stopping == Stopping::No => {
+                    changes.push(Change { shard, id, command });
+                }
+                // `Shutdown` will say that it has not happened.
+                ToControl::Change { .. } => {}
                 ToControl::ImageApplied { shard, version } => self.roll.applied(shard, version),
                 ToControl::Recovered {
                     shard,
@@ -229,7 +251,7 @@ impl Control {
                 ToControl::Metrics { .. } => {}
                 ToControl::Stopped { shard } => {
                     self.roll.reached(shard, Stage::Ended);
-                    if !self.stopping {
+                    if self.stopping != Stopping::Told {
                         let reason = "it stopped although nobody told it to".to_string();
                         self.fail(ControlError::ShardFailed { shard, reason });
                     }
@@ -252,11 +274,12 @@ impl Control {
             };
             self.links[usize::from(answer.shard.0)].send(message);
         }
+        self.shut_down_when_answered();
     }
 
     fn recovered(&mut self, shard: ShardId, lanes: &mut impl Lanes) {
         self.roll.reached(shard, Stage::Recovered);
-        if !self.roll.all_at(Stage::Recovered) || self.stopping {
+        if !self.roll.all_at(Stage::Recovered) || self.stopping != Stopping::No {
             return;
         }
         match lanes.all_recovered() {
@@ -267,7 +290,7 @@ impl Control {
 
     fn serving(&mut self, shard: ShardId, lanes: &mut impl Lanes) {
         self.roll.reached(shard, Stage::Serving);
-        if self.roll.all_at(Stage::Serving) && !self.stopping {
+        if self.roll.all_at(Stage::Serving) && self.stopping == Stopping::No {
             lanes.all_serving(self.controller.image());
         }
     }
@@ -279,9 +302,15 @@ impl Control {
         self.shut_down();
     }
 
+    fn shut_down_when_answered(&mut self) {
+        if self.stopping == Stopping::Answering && !self.controller.owes_answers() {
+            self.shut_down();
+        }
+    }
+
     fn shut_down(&mut self) {
-        if !self.stopping {
-            self.stopping = true;
+        if self.stopping != Stopping::Told {
+            self.stopping = Stopping::Told;
             self.send_to_all(|| ToShard::Shutdown);
         }
     }

@@ -189,7 +189,12 @@ async fn ask(client: Rc<ControlClient>, seen: Shared, number: u64) {
             seen.refused.push(error.kind);
             return;
         }
-        Err(_) => return,
+        Err(ChangeError::ShuttingDown) => {
+            // It has not happened.
+            seen.lock().unwrap().unknown.retain(|unknown| *unknown != name);
+            return;
+        }
+        Err(ChangeError::TooMany) => panic!("not so many were asked for"),
     }
     if below(3) > 0 {
         return;
@@ -202,13 +207,22 @@ async fn ask(client: Rc<ControlClient>, seen: Shared, number: u64) {
         seen.created.retain(|created| *created != name);
         seen.unknown.push(name.clone());
     }
-    if let Ok(Outcome::TopicsDeleted(_)) = client.submit(delete).await {
-        let mut seen = seen.lock().unwrap();
-        let gone = |image: &Option<Arc<ClusterImage>>| {
-            image.as_ref().expect("serving").topic_by_name(&name).is_none()
-        };
-        assert!(seen.images.iter().all(gone), "no shard has it");
-        seen.unknown.retain(|unknown| *unknown != name);
+    match client.submit(delete).await {
+        Ok(Outcome::TopicsDeleted(_)) => {
+            let mut seen = seen.lock().unwrap();
+            let gone = |image: &Option<Arc<ClusterImage>>| {
+                image.as_ref().expect("serving").topic_by_name(&name).is_none()
+            };
+            assert!(seen.images.iter().all(gone), "no shard has it");
+            seen.unknown.retain(|unknown| *unknown != name);
+        }
+        Err(ChangeError::ShuttingDown) => {
+            // It has not happened.
+            let mut seen = seen.lock().unwrap();
+            seen.unknown.retain(|unknown| *unknown != name);
+            seen.created.push(name);
+        }
+        _ => {}
     }
 }
 
@@ -316,6 +330,31 @@ fn changes_are_answered_when_every_shard_serves_by_them() {
             let image = stored_image().await;
             assert_eq!((image.server().epoch, image.server().shards), (2, 3));
             check_stored(&image, &seen);
+        },
+    );
+}
+
+#[test]
+fn what_is_not_answered_at_a_stop_has_not_happened() {
+    sim::check_seeds(
+        "what_is_not_answered_at_a_stop_has_not_happened",
+        0..80,
+        |seed| async move {
+            let seen = Shared::default();
+            let (stopper, stop) = mailbox::channel(1);
+            let server = sim::spawn_process("server", {
+                let seen = seen.clone();
+                async move {
+                    let shards = 1 + seed as u16 % 3;
+                    let ended = serve(shards, Break::Never, 40, seen, stop).await;
+                    ended.expect("an orderly life");
+                }
+            });
+            // In the midst of the changes.
+            rt::sleep(Duration::from_micros(5_000 + below(20_000))).await;
+            let _ = stopper.try_send(StopRequest);
+            assert_eq!(sim::exited(server).await, Exit::Finished);
+            check_stored(&stored_image().await, &seen);
         },
     );
 }

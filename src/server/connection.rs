@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ use crate::wire::header::RequestHeaderView;
 /// `connections.max.idle.ms` for each.
 const SEND_STEP_BYTES: usize = 1024 * 1024;
 
+/// How often a request that takes long is looked after, in case its peer has gone. Longer than nearly all requests take, so that
+/// they pay nothing for it; what a long poll of a closed connection holds is held so much longer.
+const PEER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Why the server closed a connection.
 #[derive(Debug)]
 pub enum CloseReason {
@@ -46,6 +51,8 @@ pub enum CloseReason {
     UnansweredProduceFailed,
     /// Nothing came for `connections.max.idle.ms`.
     Idle,
+    /// The peer closed while its request waited for something, so nobody is there to be answered.
+    PeerGone,
     /// An answer could not be sent.
     Send(io::Error),
     /// An answer can't be written in the version asked for.
@@ -66,6 +73,7 @@ impl fmt::Display for CloseReason {
             }
             CloseReason::UnansweredProduceFailed => f.write_str("a produce request with acks=0 failed"),
             CloseReason::Idle => f.write_str("idle for connections.max.idle.ms"),
+            CloseReason::PeerGone => f.write_str("the peer closed while its request waited"),
             CloseReason::Send(error) => write!(f, "sending failed: {error}"),
             CloseReason::Unanswerable(api, version, error) => {
                 write!(f, "the answer to {api:?} v{version} can't be written: {error}")
@@ -81,7 +89,10 @@ impl CloseReason {
             CloseReason::Frame(error) => matches!(error, FrameError::BadLength(_)),
             CloseReason::Malformed(..) | CloseReason::Header(_) | CloseReason::Unsupported { .. } => true,
             CloseReason::Unanswerable(..) => true,
-            CloseReason::UnansweredProduceFailed | CloseReason::Idle | CloseReason::Send(_) => false,
+            CloseReason::UnansweredProduceFailed
+            | CloseReason::Idle
+            | CloseReason::PeerGone
+            | CloseReason::Send(_) => false,
         }
     }
 }
@@ -114,6 +125,11 @@ impl Sender {
             slices = &slices[count..];
         }
         Ok(())
+    }
+
+    /// Whether the peer sends no more.
+    fn peer_has_closed(&self) -> bool {
+        self.stream.peer_has_closed()
     }
 
     /// Ends the connection in both directions; whoever waits to receive sees its end.
@@ -239,13 +255,15 @@ impl Connection {
         if api == ApiKey::Fetch {
             let request = FetchView::read(&mut reader, version).map_err(malformed)?;
             let unanswerable = |error| CloseReason::Unanswerable(api, version, error);
-            let answer = fetch::handle(&cx, correlation_id, request)
-                .await
+            let answer = self
+                .while_connected(fetch::handle(&cx, correlation_id, request))
+                .await?
                 .map_err(unanswerable)?;
             return answer.send(&self.sender).await.map_err(CloseReason::Send);
         }
-        let answer = handlers::dispatch(&cx, api, correlation_id, &mut reader)
-            .await
+        let answer = self
+            .while_connected(handlers::dispatch(&cx, api, correlation_id, &mut reader))
+            .await?
             .map_err(malformed)?;
         self.answer(answer, api, version).await
     }
@@ -277,6 +295,19 @@ impl Connection {
             Begun::UnansweredFailure => return Err(CloseReason::UnansweredProduceFailed),
         }
         Ok(())
+    }
+
+    /// The result of a request's handler. One that waits when the peer has gone is dropped, as what it waits for may be long in
+    /// coming; what it has asked others to do is done all the same.
+    async fn while_connected<T>(&self, handler: impl Future<Output = T>) -> Result<T, CloseReason> {
+        let mut handler = pin!(handler);
+        loop {
+            match rt::timeout(PEER_CHECK_INTERVAL, handler.as_mut()).await {
+                Ok(result) => return Ok(result),
+                Err(_) if self.sender.peer_has_closed() => return Err(CloseReason::PeerGone),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Waits until all requests so far have been answered.

@@ -258,13 +258,14 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Loads the newest snapshot that is usable and not past what was synced.
+    /// Loads the newest snapshot that is usable and not past what was synced. That at the first segment's base is always: it was
+    /// durable before the segment was made.
     async fn load_producers(&mut self, snapshots: &[Offset], first: Option<Offset>) {
         self.producers_from = first.unwrap_or(Offset::ZERO);
         for base in snapshots
             .iter()
             .rev()
-            .filter(|base| **base <= self.checkpoint.recovery_point)
+            .filter(|base| **base <= self.checkpoint.recovery_point || Some(**base) == first)
         {
             let path = SegmentFile::ProducerSnapshot.path(self.dir, *base);
             let Ok(bytes) = disk::read_file(&path, MAX_SMALL_FILE_BYTES).await else {

@@ -1,6 +1,6 @@
 //! How records go: deleted by clients, by age and by size; and that no crash brings them back, or takes others with them.
 
-use super::lifecycle::{DIR, Server, append, batch, of_producer, read_all, small_segments, spec};
+use super::lifecycle::{DIR, Server, append, batch, of_producer, read_all, run, small_segments, spec};
 use super::oracle::below;
 use crate::base::ids::{LeaderEpoch, Offset, TopicId};
 use crate::log::*;
@@ -43,6 +43,15 @@ async fn names(suffix: &str) -> Vec<String> {
     let entries = rt::disk::read_dir(format!("{DIR}/orders-0")).await.unwrap();
     let names = entries.into_iter().map(|e| e.name);
     names.filter(|name| name.ends_with(suffix)).collect()
+}
+
+/// The segments in the partition's directory, by their names.
+async fn bases() -> Vec<Offset> {
+    let entries = rt::disk::read_dir(format!("{DIR}/orders-0"))
+        .await
+        .unwrap_or_default();
+    let logs = entries.iter().filter_map(|e| e.name.strip_suffix(".log"));
+    logs.map(|digits| Offset(digits.parse().unwrap())).collect()
 }
 
 /// What clients know of one log, over all runs of its server.
@@ -92,6 +101,22 @@ impl Known {
     }
 }
 
+/// Appends a record and waits for it.
+async fn write(log: &Rc<PartitionLog>, known: &Rc<RefCell<Known>>) {
+    let mut value = vec![0; below(3000) as usize];
+    rt::random_bytes(&mut value);
+    let Ok(appended) = log.append(at(1000, &value), AppendOrigin::Client) else {
+        return;
+    };
+    if log.wait_durable(appended.last_offset.plus(1)).await.is_ok() {
+        let mut known = known.borrow_mut();
+        let offset = appended.base_offset.0 as usize;
+        let len = known.acknowledged.len().max(offset + 1);
+        known.acknowledged.resize(len, None);
+        known.acknowledged[offset] = Some(value);
+    }
+}
+
 /// A server that appends, deletes and tidies up, until it is killed or has done enough.
 async fn churn(known: Rc<RefCell<Known>>, epoch: i32, last: bool) {
     let mut partition = spec(1, keeping());
@@ -109,6 +134,7 @@ async fn churn(known: Rc<RefCell<Known>>, epoch: i32, last: bool) {
     options.open_files = 2;
     options.tail_bytes = [8 << 10, 1 << 20][below(2) as usize];
     options.retention_check_interval_ms = [2, 1_000_000][below(2) as usize];
+    let before = bases().await;
     let shard = ShardLog::open(options).await.unwrap();
     let recovered = shard.recover(vec![partition]).await;
     let log = match &recovered[0].1 {
@@ -117,6 +143,10 @@ async fn churn(known: Rc<RefCell<Known>>, epoch: i32, last: bool) {
     };
     let all = read_all(&log).await.unwrap();
     known.borrow_mut().check(&log, &all);
+    // Segments that lay before the start as a whole are off the disk.
+    let after = bases().await;
+    let old = before.windows(2).filter(|two| two[1] <= log.log_start());
+    old.for_each(|two| assert!(!after.contains(&two[0]), "{two:?}"));
     if data_dir.remove_recovered_wals().is_err() || shard.start().await.is_err() {
         rt::yield_now().await;
         return;
@@ -149,18 +179,25 @@ async fn churn(known: Rc<RefCell<Known>>, epoch: i32, last: bool) {
                 known.log_start = log.log_start().0;
             }
             2 => rt::sleep(Duration::from_millis(below(30))).await,
-            _ => {
-                let mut value = vec![0; below(3000) as usize];
-                rt::random_bytes(&mut value);
-                let appended = log.append(at(1000, &value), AppendOrigin::Client).unwrap();
-                if log.wait_durable(appended.last_offset.plus(1)).await.is_ok() {
-                    let mut known = known.borrow_mut();
-                    let offset = appended.base_offset.0 as usize;
-                    let len = known.acknowledged.len().max(offset + 1);
-                    known.acknowledged.resize(len, None);
-                    known.acknowledged[offset] = Some(value);
+            // All goes while segments are closed and begun.
+            3 => {
+                known.borrow_mut().asked_for = i64::MAX;
+                let (writer, of_writer) = (log.clone(), known.clone());
+                let writing = rt::spawn(async move {
+                    for _ in 0..15 {
+                        write(&writer, &of_writer).await;
+                    }
+                });
+                for _ in 0..5 {
+                    rt::sleep(Duration::from_micros(below(2000))).await;
+                    if let Ok(start) = log.delete_records(DeleteBefore::HighWatermark).await {
+                        let mut known = known.borrow_mut();
+                        known.log_start = known.log_start.max(start.0);
+                    }
                 }
+                writing.await;
             }
+            _ => write(&log, &known).await,
         }
         let early = log.read_plan(log.log_start().plus(-1), 1, MinOneBatch::Yes, ReadUpto::LogEnd);
         assert!(matches!(early, Err(ReadError::OffsetOutOfRange { .. })));
@@ -547,6 +584,39 @@ fn a_topic_of_an_old_name_has_none_of_the_old_data_and_all_of_it_leaves_the_disk
                 assert_eq!(left.count(), 0, "{entries:?}");
             });
             assert_eq!(sim::exited(server).await, sim::Exit::Finished);
+        },
+    );
+}
+
+#[test]
+fn kafkas_file_stands_in_for_a_damaged_checkpoint() {
+    sim::check_seeds(
+        "kafkas_file_stands_in_for_a_damaged_checkpoint",
+        0..20,
+        |_| async {
+            let disk = run(async {
+                let server = Server::start(vec![spec(1, keeping())], |_| {}).await;
+                let log = server.online();
+                for i in 0..5 {
+                    append(&log, of_producer(i * 2, 2)).await;
+                }
+                change(&log, |config| config.retention_ms = HOUR_MS);
+                server.shard.tidy_now().await;
+                append(&log, of_producer(10, 2)).await;
+                delete(&log, 11).await.unwrap();
+            })
+            .await;
+            disk.flip_random_bit(format!("{DIR}/corelane-recovery-checkpoint"))
+                .unwrap();
+            run(async {
+                let server = Server::start(vec![spec(1, keeping())], |_| {}).await;
+                let log = server.online();
+                assert_eq!((log.log_start(), log.log_end()), (Offset(11), Offset(12)));
+                // What was deleted is known to have been there.
+                assert!(append(&log, of_producer(8, 2)).await.duplicate);
+                assert_eq!(append(&log, of_producer(12, 2)).await.base_offset, Offset(12));
+            })
+            .await;
         },
     );
 }

@@ -42,6 +42,12 @@ impl Stream {
         self.0.shutdown();
     }
 
+    /// Whether the peer sends no more, because it has closed its side or the connection broke. There may still be bytes to read
+    /// that came before. Costs a system call, and does not wait.
+    pub fn peer_has_closed(&self) -> bool {
+        self.0.peer_has_closed()
+    }
+
     /// The address by which the peer reached us, or ours if we connected.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()

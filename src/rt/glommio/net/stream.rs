@@ -6,6 +6,7 @@
 use ::glommio::net::TcpStream;
 use bytes::BytesMut;
 use futures_io::{AsyncRead, AsyncWrite};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sendmsg, shutdown};
 use socket2::SockRef;
@@ -194,6 +195,18 @@ impl Stream {
         // Fails only if the connection is gone already, which is what is wanted.
         let _ = shutdown(self.fd(), Shutdown::Both);
         self.drained.set(false);
+    }
+
+    pub(in crate::rt) fn peer_has_closed(&self) -> bool {
+        let fd = self.fd();
+        let mut fds = [PollFd::new(&fd, PollFlags::RDHUP)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let ended = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        // An interrupted call says nothing about the peer.
+        poll(&mut fds, Some(&at_once)).is_ok() && fds[0].revents().intersects(ended)
     }
 
     pub(in crate::rt) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -148,6 +148,15 @@ impl Connection {
         Ok(Read::Wait)
     }
 
+    /// Whether the end of what the other side sends has arrived at `side`, read or not.
+    pub(super) fn has_ended(&self, world: &World, side: Side) -> bool {
+        let blocked = world
+            .network
+            .is_partitioned(self.ends[0].process, self.ends[1].process);
+        let pipe = self.pipes[side.other() as usize].borrow();
+        !blocked && pipe.end.is_some() && world.now() >= pipe.last_arrival
+    }
+
     /// Puts a piece of `bytes` on its way; how much of them, 0 if there is no room.
     pub(super) fn write(
         &self,

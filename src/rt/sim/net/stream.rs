@@ -142,6 +142,10 @@ impl Stream {
         self.connection.shutdown(&world(), self.side);
     }
 
+    pub(in crate::rt) fn peer_has_closed(&self) -> bool {
+        self.connection.has_ended(&world(), self.side)
+    }
+
     pub(in crate::rt) fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.connection.address(self.side))
     }

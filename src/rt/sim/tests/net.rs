@@ -99,6 +99,7 @@ fn ends_and_breaks_are_seen() {
         // A shutdown comes after what was sent before, and wakes our own reader.
         let client = Rc::new(net::connect(port(1)).await.expect("connect"));
         let server = listener.accept().await.expect("accept");
+        assert!(!server.peer_has_closed());
         let reader = rt::spawn({
             let client = client.clone();
             async move {
@@ -116,6 +117,7 @@ fn ends_and_breaks_are_seen() {
         assert_eq!(reader.await, 0);
         while server.read_buf(&mut buffer).await.expect("read") > 0 {}
         assert_eq!(buffer, b"last words"[..]);
+        assert!(server.peer_has_closed());
         assert!(server.send_all(&[IoSlice::new(b"answer")]).await.is_err());
 
         // A cut is an error on both ends.

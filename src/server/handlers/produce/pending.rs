@@ -160,3 +160,99 @@ fn failed_commit(stopped: Option<LogStopped>, topic: TopicId) -> ErrorCode {
         _ => ErrorCode::KafkaStorageError,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::ids::{ShardId, TopicPartition};
+    use crate::log::{AppendOrigin, DataDir, PartitionSpec, ShardLog, ShardLogOptions, TopicLogConfig};
+    use crate::rt::sim;
+    use crate::wire::api::ApiKey;
+    use crate::wire::codec::{Message, Reader};
+    use crate::wire::header::read_response_header;
+    use crate::wire::records::{BatchBuilder, Compression};
+
+    const TOPIC: TopicId = TopicId([3; 16]);
+
+    async fn shard_log() -> (Rc<ShardLog>, Rc<PartitionLog>) {
+        let data_dir = DataDir::open("/data").expect("a data directory");
+        let options = ShardLogOptions {
+            wal_file_bytes: 1 << 20,
+            wal_files: 2,
+            ..ShardLogOptions::new(data_dir, ShardId(0))
+        };
+        let shard = ShardLog::open(options).await.expect("opens");
+        shard.start().await.expect("starts");
+        let spec = PartitionSpec {
+            topic_id: TOPIC,
+            topic_name: "short-lived".into(),
+            partition: 0,
+            leader_epoch: LeaderEpoch(0),
+            config: Arc::new(TopicLogConfig::default()),
+        };
+        let log = shard.create_partition(spec).await.expect("created");
+        (shard, log)
+    }
+
+    /// The answer to a record appended right before its topic is deleted. `named` is what the request calls the topic by.
+    async fn answer_after_deletion(named: (&str, TopicId), version: i16) -> PartitionProduceResponse {
+        let (shard, log) = shard_log().await;
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(1_700_000_000_000, None, Some(b"too late"), &[]);
+        let batch = builder.build().expect("a batch");
+        let appended = log.append(batch, AppendOrigin::Client).expect("appended");
+        let pending = PendingProduce {
+            correlation_id: 7,
+            version,
+            topics: vec![TopicOutcome {
+                name: named.0.to_string(),
+                id: named.1,
+                partitions: vec![PartitionOutcome {
+                    partition: 0,
+                    outcome: Outcome::Appended(log.clone(), appended),
+                }],
+            }],
+            endpoints: Vec::new(),
+            _permits: Vec::new(),
+        };
+        assert!(!pending.is_committed());
+        // Nothing has been awaited since the append, so the commit has not begun.
+        let partition = TopicPartition {
+            topic: TOPIC,
+            partition: 0,
+        };
+        shard.delete_partition(partition).await.expect("deleted");
+        pending.committed().await;
+        let frame = pending.into_answer().expect("an answer");
+        let mut reader = Reader::of_slice(&frame[4..]);
+        let correlation_id = read_response_header(&mut reader, ApiKey::Produce, version).expect("a header");
+        assert_eq!(correlation_id, 7);
+        let mut response = ProduceResponse::decode(&mut reader, version).expect("an answer of this version");
+        shard.shutdown().await.expect("in order");
+        response.responses.remove(0).partition_responses.remove(0)
+    }
+
+    /// A deletion is no failure of the disk, which KAFKA_STORAGE_ERROR would say.
+    #[test]
+    fn records_of_a_topic_deleted_before_their_commit_are_of_an_unknown_topic() {
+        sim::check_seeds(
+            "records_of_a_topic_deleted_before_their_commit",
+            0..20,
+            |_| async {
+                for (named, version, expected) in [
+                    (
+                        ("short-lived", TopicId::ZERO),
+                        12,
+                        ErrorCode::UnknownTopicOrPartition,
+                    ),
+                    (("", TOPIC), 13, ErrorCode::UnknownTopicId),
+                ] {
+                    let answer = answer_after_deletion(named, version).await;
+                    assert_eq!((answer.error_code, answer.base_offset), (expected.code(), -1));
+                }
+            },
+        );
+    }
+}
