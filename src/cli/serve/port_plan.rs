@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
@@ -11,6 +12,12 @@ use crate::rt::net::{BoundListener, bind};
 
 /// How often a free range is looked for. Ranges are tried where the kernel found one port free, so a few do.
 const RANGE_ATTEMPTS: usize = 100;
+
+/// How long a port that is asked for may be taken. When a server is killed, the kernel takes its io_uring apart, and with it
+/// the listening sockets, only after the process is gone: a server started at once in its place finds them still there.
+const PORT_FREED_WITHIN: Duration = Duration::from_secs(3);
+/// How often that is looked at.
+const PORT_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// All ports of the server, taken.
 #[derive(Debug)]
@@ -40,10 +47,19 @@ impl PortPlan {
     fn take_address(&mut self, address: &ListenAddress, shards: u16) -> anyhow::Result<()> {
         let ips = resolve(address)?;
         if address.port != 0 {
-            let ranges = take_range(address, &ips, address.port, shards)
-                .map_err(|failure| failure.explain(address, shards))?;
-            self.add(address, ranges);
-            return Ok(());
+            let begun = Instant::now();
+            loop {
+                match take_range(address, &ips, address.port, shards) {
+                    Ok(ranges) => {
+                        self.add(address, ranges);
+                        return Ok(());
+                    }
+                    Err(failure) if failure.is_taken() && begun.elapsed() < PORT_FREED_WITHIN => {
+                        std::thread::sleep(PORT_LOOK_INTERVAL);
+                    }
+                    Err(failure) => return Err(failure.explain(address, shards)),
+                }
+            }
         }
         let mut last = None;
         for _ in 0..RANGE_ATTEMPTS {
@@ -54,7 +70,7 @@ impl PortPlan {
                     return Ok(());
                 }
                 // Somebody has a port in the middle of the range.
-                Err(failure) if failure.error.kind() == io::ErrorKind::AddrInUse => last = Some(failure),
+                Err(failure) if failure.is_taken() => last = Some(failure),
                 Err(failure) => return Err(failure.explain(address, shards)),
             }
         }
@@ -199,6 +215,10 @@ fn free_port(ips: &[IpAddr]) -> io::Result<u16> {
 }
 
 impl Failure {
+    fn is_taken(&self) -> bool {
+        self.error.kind() == io::ErrorKind::AddrInUse
+    }
+
     fn explain(self, listen: &ListenAddress, shards: u16) -> anyhow::Error {
         let Failure { address, error } = self;
         let mut text = format!("could not listen on {address}");
