@@ -6,7 +6,7 @@ use crate::log::file_names::SegmentFile;
 use crate::log::segment::{TimeIndex, TimestampOffset};
 use crate::log::{Damage, ReadError};
 use crate::rt;
-use crate::wire::records::{BatchView, TimestampType, batches};
+use crate::wire::records::{BatchError, BatchHeader, BatchView, TimestampType, batches};
 use std::rc::Rc;
 
 const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -31,6 +31,15 @@ pub struct TimestampHit {
 enum Wanted {
     AtLeast(i64),
     Exactly(i64),
+}
+
+/// How the largest timestamp of a segment is told in which the log begins.
+#[derive(Clone, Copy)]
+enum FirstSegment {
+    /// By its index, which counts the records before the log's start as well.
+    ByIndex,
+    /// By its records.
+    ByRecords,
 }
 
 impl Wanted {
@@ -77,10 +86,30 @@ impl PartitionLog {
 
     /// The first record with the largest timestamp, up to `upto`. `None` if there is no record.
     pub async fn max_timestamp(self: &Rc<Self>, upto: ReadUpto) -> Result<Option<TimestampHit>, ReadError> {
+        let found = self.max_timestamp_by(FirstSegment::ByIndex, upto).await?;
+        match found {
+            // The record that the first segment's index names lies before the log's start.
+            None if self.log_start() < self.log_end() => {
+                self.max_timestamp_by(FirstSegment::ByRecords, upto).await
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn max_timestamp_by(
+        self: &Rc<Self>,
+        first: FirstSegment,
+        upto: ReadUpto,
+    ) -> Result<Option<TimestampHit>, ReadError> {
         let bases: Vec<Offset> = self.state.borrow().segments.iter().map(|s| s.base).collect();
         let mut largest: Option<(TimestampOffset, Offset)> = None;
         for base in bases {
-            let of_segment = self.time_index(base).await.largest;
+            let of_segment = match first {
+                FirstSegment::ByRecords if base < self.log_start() => {
+                    self.largest_from_start(base, upto).await?
+                }
+                _ => self.time_index(base).await.largest,
+            };
             if let Some(entry) = of_segment
                 && largest.is_none_or(|(l, _)| entry.timestamp_ms > l.timestamp_ms)
             {
@@ -96,6 +125,81 @@ impl PartitionLog {
             .await
     }
 
+    /// The largest timestamp among the records of a segment that do not lie before the log's start. Batches' headers say it,
+    /// but for the one that the start lies in.
+    async fn largest_from_start(
+        self: &Rc<Self>,
+        segment: Offset,
+        upto: ReadUpto,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let end = self.segment_end(segment);
+        let mut largest: Option<TimestampOffset> = None;
+        let mut from = self.log_start();
+        while from < end {
+            from = from.max(self.log_start());
+            let bytes = self
+                .read_plan(from, STEP_BYTES, MinOneBatch::Yes, upto)?
+                .execute()
+                .await?
+                .to_vec();
+            if bytes.is_empty() {
+                break;
+            }
+            for batch in batches(&bytes) {
+                let batch = batch.map_err(|e| self.unreadable(from, segment, &e.to_string()))?;
+                let header = batch.header();
+                if header.base_offset >= end {
+                    // A read from memory does not stop at a segment's end.
+                    return Ok(largest);
+                }
+                from = header.next_offset();
+                let timestamp_ms = match self.begins_in(header) {
+                    true => self.largest_of_rest(&batch, segment)?,
+                    false => header.max_timestamp,
+                };
+                let counts = timestamp_ms >= 0 && !header.attributes.is_control();
+                if counts && largest.is_none_or(|l| timestamp_ms > l.timestamp_ms) {
+                    largest = Some(TimestampOffset {
+                        timestamp_ms,
+                        relative_offset: (header.last_offset().0 - segment.0) as u32,
+                    });
+                }
+            }
+            rt::yield_if_needed().await;
+        }
+        Ok(largest)
+    }
+
+    /// Whether records of the batch lie before the log's start, and others not.
+    fn begins_in(&self, header: &BatchHeader) -> bool {
+        (header.base_offset.plus(1)..header.next_offset()).contains(&self.log_start())
+    }
+
+    /// The largest timestamp of a batch's records that do not lie before the log's start, -1 for none.
+    fn largest_of_rest(&self, batch: &BatchView<'_>, segment: Offset) -> Result<i64, ReadError> {
+        let header = batch.header();
+        let unreadable = |e: BatchError| self.unreadable(header.base_offset, segment, &e.to_string());
+        if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
+            return Ok(header.max_timestamp);
+        }
+        let log_start = self.log_start();
+        let mut largest_ms = -1;
+        for record in batch.open(MAX_DECOMPRESSED_BYTES).map_err(unreadable)?.records() {
+            let record = record.map_err(unreadable)?;
+            if record.offset >= log_start {
+                largest_ms = largest_ms.max(record.timestamp_ms);
+            }
+        }
+        Ok(largest_ms)
+    }
+
+    /// Where the next segment begins, or the log ends.
+    fn segment_end(&self, segment: Offset) -> Offset {
+        let state = self.state.borrow();
+        let later = state.segments.iter().find(|s| s.base > segment);
+        later.map_or(state.positions.log_end, |s| s.base)
+    }
+
     /// Reads batches from `begin` to the end of the segment, and looks into those that may have what is wanted.
     async fn scan(
         self: &Rc<Self>,
@@ -104,11 +208,7 @@ impl PartitionLog {
         wanted: Wanted,
         upto: ReadUpto,
     ) -> Result<Option<TimestampHit>, ReadError> {
-        let end = {
-            let state = self.state.borrow();
-            let later = state.segments.iter().find(|s| s.base > segment);
-            later.map_or(state.positions.log_end, |s| s.base)
-        };
+        let end = self.segment_end(segment);
         let mut from = begin.max(self.log_start());
         while from < end {
             // It may move meanwhile.

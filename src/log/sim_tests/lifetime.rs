@@ -620,3 +620,49 @@ fn kafkas_file_stands_in_for_a_damaged_checkpoint() {
         },
     );
 }
+
+#[test]
+fn times_before_the_start_are_not_found() {
+    sim::check_seeds("times_before_the_start_are_not_found", 0..30, |_| async {
+        let server = Server::start(vec![spec(1, keeping())], |options| options.tail_bytes = 8 << 10).await;
+        let log = server.online();
+        let mut times = Vec::new();
+        for _ in 0..40 {
+            let mut builder = BatchBuilder::new(Compression::None);
+            for _ in 0..1 + below(4) {
+                let timestamp_ms = 1000 + below(100) as i64;
+                builder.append(timestamp_ms, Some(b"k"), Some(&[3; 500]), &[]);
+                times.push(timestamp_ms);
+            }
+            append(&log, builder.build().unwrap()).await;
+        }
+        for _ in 0..20 {
+            let start = delete(&log, below(times.len() as u64) as i64).await.unwrap().0 as usize;
+            let largest = *times[start..].iter().max().unwrap();
+            let hit = log.max_timestamp(ReadUpto::HighWatermark).await.unwrap().unwrap();
+            assert_eq!(hit.timestamp_ms, largest, "from {start}");
+            assert!(hit.offset.0 as usize >= start && times[hit.offset.0 as usize] == largest);
+            let target = 1000 + below(110) as i64;
+            let hit = log
+                .offset_for_timestamp(target, ReadUpto::HighWatermark)
+                .await
+                .unwrap();
+            let expected = times[start..]
+                .iter()
+                .position(|t| *t >= target)
+                .map(|at| at + start);
+            assert_eq!(
+                hit.map(|hit| hit.offset.0 as usize),
+                expected,
+                "{target} from {start}"
+            );
+        }
+        log.delete_records(DeleteBefore::HighWatermark).await.unwrap();
+        assert!(
+            log.max_timestamp(ReadUpto::HighWatermark)
+                .await
+                .unwrap()
+                .is_none()
+        );
+    });
+}
