@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::GroupDriver;
+use super::coordinator_loader::load;
 use crate::base::ids::{LeaderEpoch, Offset, ShardId, TopicId};
 use crate::group::request::{
     CommitPartition, CommitRequest, FetchedOffset, HeartbeatRequest, JoinAnswer, JoinRequest, LeaveRequest,
@@ -30,6 +31,11 @@ fn run<F: Future<Output = ()> + 'static>(name: &str, test: impl Fn() -> F) {
 
 /// The partition of [`GROUP`], on this process's disk, with whatever an earlier run left.
 async fn log() -> Rc<PartitionLog> {
+    shard_and_log(TopicLogConfig::default()).await.1
+}
+
+/// The same with other configs, and the log of the shard.
+async fn shard_and_log(config: TopicLogConfig) -> (Rc<ShardLog>, Rc<PartitionLog>) {
     let data_dir = DataDir::open("/data").expect("a data directory");
     let options = ShardLogOptions {
         wal_file_bytes: 1 << 20,
@@ -45,13 +51,13 @@ async fn log() -> Rc<PartitionLog> {
         leader_epoch: LeaderEpoch(0),
         config: Arc::new(TopicLogConfig {
             cleanup_policy: CleanupPolicy::Compact,
-            ..TopicLogConfig::default()
+            ..config
         }),
     };
     let (_, recovered) = shard_log.recover(vec![spec]).await.remove(0);
     data_dir.remove_recovered_wals().expect("removes");
     shard_log.start().await.expect("starts");
-    recovered.expect("is online")
+    (shard_log, recovered.expect("is online"))
 }
 
 fn settings() -> GroupSettings {
@@ -267,6 +273,52 @@ fn a_coordinator_loads_what_was_written() {
 }
 
 #[test]
+fn a_compacted_log_gives_the_same_groups() {
+    run("a_compacted_log_gives_the_same_groups", || async {
+        let config = TopicLogConfig {
+            segment_bytes: 2_000,
+            min_cleanable_dirty_ratio: 0.0,
+            delete_retention_ms: 0,
+            ..TopicLogConfig::default()
+        };
+        let (shard_log, log) = shard_and_log(config).await;
+        let driver = lead_loaded_of(&log).await;
+        for round in 0..30 {
+            for topic in ["t", "u", "v"] {
+                driver
+                    .commit_offsets(commit(topic, round))
+                    .await
+                    .expect("simple consumer");
+            }
+            if round % 10 == 4 {
+                // All its offsets get tombstones.
+                driver.delete_group(GROUP.into()).await.expect("it is empty");
+            }
+        }
+        driver.shutdown();
+        for _ in 0..3 {
+            let before = load(&log).await.expect("loads");
+            let bytes = log.size_bytes();
+            shard_log.compact_now().await;
+            assert!(log.size_bytes() < bytes);
+            assert_eq!(load(&log).await.expect("loads"), before);
+            let driver = lead_loaded_of(&log).await;
+            for topic in ["t", "u", "v"] {
+                assert!(committed(&driver, topic).await.expect("is there") >= Some(29));
+            }
+            // More to compact.
+            for offset in 100..140 {
+                driver
+                    .commit_offsets(commit("u", offset))
+                    .await
+                    .expect("simple consumer");
+            }
+            driver.shutdown();
+        }
+    });
+}
+
+#[test]
 fn only_the_groups_of_led_partitions_are_served() {
     run("only_the_groups_of_led_partitions_are_served", || async {
         let nobody = GroupDriver::with(settings());
@@ -428,7 +480,11 @@ fn a_deleted_topic_takes_its_offsets_along() {
 
 /// Loads the group's partition and waits until it serves.
 async fn lead_loaded() -> Rc<GroupDriver> {
-    let driver = lead(&log().await, settings());
+    lead_loaded_of(&log().await).await
+}
+
+async fn lead_loaded_of(log: &Rc<PartitionLog>) -> Rc<GroupDriver> {
+    let driver = lead(log, settings());
     while driver.list().is_err() {
         rt::sleep(Duration::from_millis(1)).await;
     }
