@@ -5,7 +5,7 @@ use super::select::dirtiest;
 use super::throttle::Throttle;
 use crate::base::ids::TopicPartition;
 use crate::log::flusher::Partitions;
-use crate::log::partition::PartitionLog;
+use crate::log::partition::{PartitionLog, SegmentIndex, SyncMode};
 use crate::log::shard_context::ShardContext;
 use crate::log::{LogError, ShardLogOptions};
 use crate::rt::{self, sync::Budget, sync::Event};
@@ -109,6 +109,7 @@ impl Cleaner {
                 return None;
             }
             if partition.stopped().is_none() {
+                close_segments(&partition).await;
                 match find_dirt(&partition, rt::wall_ms()).await {
                     Ok(Some(dirt)) if dirt.is_due(&partition.config()) => due.push((partition, dirt)),
                     Ok(_) => {}
@@ -150,5 +151,19 @@ impl Cleaner {
         } else if partition.stopped().is_none() {
             warn!(?partition, error = %failure, "a partition could not be compacted now");
         }
+    }
+}
+
+/// Closes segments that are full already: the flusher would, a few seconds later.
+async fn close_segments(partition: &Rc<PartitionLog>) {
+    let full = {
+        let state = partition.state.borrow();
+        let before_last = state.segments.iter().rev().nth(1);
+        before_last.is_some_and(|segment| matches!(segment.index, SegmentIndex::Building(_)))
+    };
+    if full {
+        let _permit = partition.shard.segment_writes.take(1).await;
+        // An error has stopped the partition and was logged there.
+        let _ = partition.write_tail(SyncMode::Later).await;
     }
 }
