@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::output::is_reader_gone;
-use super::{completions, consume, group, produce, serve, topic};
+use super::{completions, consume, group, produce, serve, storage, topic};
 use crate::bench;
 
 /// A message broker that speaks Apache Kafka's protocol, with one lane per core.
@@ -39,6 +39,9 @@ enum Command {
     /// List, describe, reset and delete consumer groups
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Look into the files of a data directory, Corelane's or Apache Kafka's
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Produce(args) => produce::run(&args),
         Command::Consume(args) => consume::run(&args),
         Command::Group(command) => group::run(&command),
+        Command::Storage(command) => storage::run(&command),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

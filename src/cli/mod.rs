@@ -1,7 +1,7 @@
 //! The command line: `corelane serve` and the tools that work with any Kafka broker.
 //!
-//! Everything but `serve` is a client: it speaks the Kafka protocol over blocking sockets (`client/`) and knows nothing of
-//! how our broker works inside. One file or folder per command; each has its clap arguments and a `run` that returns
+//! Everything but `serve` and `storage` is a client: it speaks the Kafka protocol over blocking sockets (`client/`) and knows
+//! nothing of how our broker works inside. `storage` looks at files, without any broker. One file or folder per command; each has its clap arguments and a `run` that returns
 //! `anyhow::Result<()>`, so that an error carries what was being done and what to do about it.
 //!
 //! Threads: the main thread, and those a command starts itself (reading stdin, one fetcher per node). Called by `main.rs`
@@ -20,6 +20,7 @@ mod point_in_time;
 mod produce;
 mod progress;
 mod serve;
+mod storage;
 mod table;
 mod topic;
 

@@ -40,6 +40,7 @@ mod errors;
 mod file_names;
 mod flusher;
 mod housekeeping;
+pub mod inspect;
 mod options;
 mod partition;
 mod partition_metadata;
@@ -61,6 +62,7 @@ pub use epoch_cache::EpochCache;
 pub use errors::{
     AppendError, Damage, EpochEnd, FileError, LogError, LogStopped, PartitionOffline, ReadError,
 };
+pub use file_names::SegmentFile;
 pub use options::{CleanupPolicy, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig};
 pub use partition::{
     AppendOrigin, Appended, CommitState, DeleteBefore, DeleteRecordsError, MinOneBatch, PartitionLog,

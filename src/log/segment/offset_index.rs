@@ -65,7 +65,6 @@ impl OffsetIndex {
     }
 
     /// The entries.
-    #[cfg(test)]
     pub fn entries(&self) -> &[OffsetPosition] {
         &self.entries
     }

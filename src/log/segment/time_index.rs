@@ -73,7 +73,6 @@ impl TimeIndex {
     }
 
     /// The entries.
-    #[cfg(test)]
     pub fn entries(&self) -> &[TimestampOffset] {
         &self.entries
     }

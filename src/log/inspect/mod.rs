@@ -1,0 +1,11 @@
+//! Looks into the files of a partition, ours or Apache Kafka's, without changing them: what they hold and what is damaged.
+//!
+//! Responsible for judging bytes. Must not know where they come from: whoever calls opens the files. On any thread; view: one partition
+//! directory at rest. Called by the command line only; recovery has its own, stricter eyes.
+//! Start reading in [`partition_inspection`].
+
+pub mod partition_inspection;
+pub mod segment_inspection;
+
+pub use partition_inspection::{PartitionInspection, ProducerSeen, SnapshotSeen};
+pub use segment_inspection::{Depth, End, IndexSeen, SegmentInspection, SegmentInspector};
