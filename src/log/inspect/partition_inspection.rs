@@ -16,7 +16,7 @@ pub struct ProducerSeen {
     pub epoch: ProducerEpoch,
     /// Its batches.
     pub batches: u64,
-    /// Sequence number of its last record, -1 if it has none, as a transaction's marker.
+    /// Sequence number of its last record, -1 if it is not known.
     pub last_sequence: i32,
     /// Offset of its last record.
     pub last_offset: Offset,
@@ -93,14 +93,15 @@ impl PartitionInspection {
         if !header.has_producer() {
             return;
         }
-        let batches = self
-            .producers
-            .get(&header.producer_id)
-            .map_or(0, |seen| seen.batches);
+        let before = self.producers.get(&header.producer_id);
         let seen = ProducerSeen {
             epoch: header.producer_epoch,
-            batches: batches + 1,
-            last_sequence: header.last_sequence(),
+            batches: before.map_or(0, |seen| seen.batches) + 1,
+            // A transaction's marker has no sequence number, and takes none away.
+            last_sequence: match before {
+                Some(before) if header.attributes.is_control() => before.last_sequence,
+                _ => header.last_sequence(),
+            },
             last_offset: header.last_offset(),
             last_timestamp_ms: header.max_timestamp,
         };
