@@ -226,6 +226,11 @@ impl ShardLog {
         Cleaner::new(self.shard.clone(), self.partitions.clone(), self.closing.clone())
     }
 
+    /// The directory its partitions are in.
+    pub fn data_dir(&self) -> &crate::log::DataDir {
+        &self.shard.options.data_dir
+    }
+
     /// Why the shard acknowledges nothing any more, if so.
     pub fn stopped(&self) -> Option<LogStopped> {
         self.shard.stopped()

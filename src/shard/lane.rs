@@ -118,6 +118,11 @@ impl Shard {
         self.partitions.borrow().get(partition).cloned()
     }
 
+    /// The directory that holds the partitions.
+    pub fn data_dir(&self) -> &DataDir {
+        self.log.data_dir()
+    }
+
     /// Waits until the log takes records: while too many wait for the disk, it does not.
     pub async fn room_to_append(&self) {
         self.log.wait_for_room().await;

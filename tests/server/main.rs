@@ -31,6 +31,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod log_dirs;
 mod metadata;
 mod offset_commit;
 mod offset_delete;

@@ -48,6 +48,20 @@ pub async fn sync_dir(path: impl AsRef<Path>) -> io::Result<()> {
     backend::disk::sync_dir(path.as_ref()).await
 }
 
+/// How large the file system of a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What this process may still use, in bytes.
+    pub usable_bytes: u64,
+}
+
+/// The space of the file system that a path is on.
+pub async fn space(path: impl AsRef<Path>) -> io::Result<Space> {
+    backend::disk::space(path.as_ref()).await
+}
+
 /// A whole small file. Longer than `max_len` bytes is an error, `FileTooLarge`.
 pub async fn read_file(path: impl AsRef<Path>, max_len: u64) -> io::Result<Vec<u8>> {
     backend::disk::read_file(path.as_ref(), max_len).await

@@ -11,8 +11,8 @@ mod io_buf;
 mod read_buf;
 
 pub use directory::{
-    DirEntry, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, sync_dir,
-    write_file_atomic,
+    DirEntry, Space, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, space,
+    sync_dir, write_file_atomic,
 };
 pub use file::{File, OpenOptions};
 pub use io_buf::IoBuf;

@@ -51,6 +51,7 @@ macro_rules! handlers {
 handlers! {
     alter_configs: AlterConfigsRequest,
     alter_partition_reassignments: AlterPartitionReassignmentsRequest,
+    alter_replica_log_dirs: AlterReplicaLogDirsRequest,
     alter_user_scram_credentials: AlterUserScramCredentialsRequest,
     api_versions: ApiVersionsRequest,
     create_partitions: CreatePartitionsRequest,
@@ -61,6 +62,7 @@ handlers! {
     describe_cluster: DescribeClusterRequest,
     describe_configs: DescribeConfigsRequest,
     describe_groups: DescribeGroupsRequest,
+    describe_log_dirs: DescribeLogDirsRequest,
     describe_producers: DescribeProducersRequest,
     describe_quorum: DescribeQuorumRequest,
     describe_topic_partitions: DescribeTopicPartitionsRequest,

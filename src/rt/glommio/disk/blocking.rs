@@ -1,6 +1,6 @@
 //! Files through std, for the control thread and for the executors' helper threads.
 
-use crate::rt::disk::DirEntry;
+use crate::rt::disk::{DirEntry, Space};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -86,6 +86,14 @@ pub(in crate::rt) fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
 
 pub(in crate::rt) fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+pub(super) fn space(path: &Path) -> io::Result<Space> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        usable_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+    })
 }
 
 pub(in crate::rt) fn rename(from: &Path, to: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@
 use super::super::blocking_job;
 use super::blocking;
 use super::path_gate::Removing;
-use crate::rt::disk::DirEntry;
+use crate::rt::disk::{DirEntry, Space};
 use std::io;
 use std::path::Path;
 
@@ -38,6 +38,11 @@ pub(in crate::rt) async fn remove_dir_all(path: &Path) -> io::Result<()> {
 pub(in crate::rt) async fn sync_dir(path: &Path) -> io::Result<()> {
     let path = path.to_owned();
     blocking_job::run(move || blocking::sync_dir(&path)).await
+}
+
+pub(in crate::rt) async fn space(path: &Path) -> io::Result<Space> {
+    let path = path.to_owned();
+    blocking_job::run(move || blocking::space(&path)).await
 }
 
 pub(in crate::rt) async fn read_file(path: &Path, max_len: u64) -> io::Result<Vec<u8>> {

@@ -8,7 +8,8 @@ mod path_gate;
 mod prime;
 
 pub(in crate::rt) use directory::{
-    create_dir_all, read_dir, read_file, remove_dir_all, remove_file, rename, sync_dir, write_file_atomic,
+    create_dir_all, read_dir, read_file, remove_dir_all, remove_file, rename, space, sync_dir,
+    write_file_atomic,
 };
 pub(in crate::rt) use file::{File, ReadBuf};
 pub(in crate::rt) use io_buf::IoBuf;

@@ -4,7 +4,7 @@ use super::device::{Disk, Kind, Power};
 use super::file_node::Durability;
 use super::tree::{NodeId, Tree};
 use super::{IoBuf, ReadBuf, blocking};
-use crate::rt::disk::{DirEntry, OpenOptions};
+use crate::rt::disk::{DirEntry, OpenOptions, Space};
 use crate::rt::sim::process::current_disk;
 use crate::rt::sim::world::{World, world};
 use crate::rt::sync::oneshot;
@@ -191,6 +191,19 @@ pub(super) fn open_node(tree: &mut Tree, path: &Path, options: &OpenOptions) -> 
 pub(in crate::rt) async fn create_dir_all(path: &Path) -> io::Result<()> {
     let path = path.to_owned();
     operate_names(Kind::Metadata, move |tree| tree.create_dir_all(&path)).await
+}
+
+pub(in crate::rt) async fn space(path: &Path) -> io::Result<Space> {
+    let capacity = current_disk(&world()).capacity_bytes();
+    let path = path.to_owned();
+    operate_names(Kind::Read, move |tree| {
+        tree.lookup(&path)?;
+        Ok(Space {
+            total_bytes: capacity,
+            usable_bytes: capacity.saturating_sub(tree.allocated()),
+        })
+    })
+    .await
 }
 
 pub(in crate::rt) async fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {

@@ -169,6 +169,11 @@ impl Disk {
         result
     }
 
+    /// How much it holds.
+    pub(super) fn capacity_bytes(&self) -> u64 {
+        self.plan.borrow().capacity_bytes.unwrap_or(u64::MAX >> 1)
+    }
+
     /// Room for a reservation.
     pub(super) fn has_room(&self, node: NodeId, len: u64) -> io::Result<()> {
         let mut tree = self.tree.borrow_mut();

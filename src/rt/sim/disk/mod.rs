@@ -22,7 +22,7 @@ mod file_node;
 mod tree;
 
 pub(in crate::rt) use async_ops::{
-    File, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, sync_dir,
+    File, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, space, sync_dir,
     write_file_atomic,
 };
 pub(super) use device::Disk;

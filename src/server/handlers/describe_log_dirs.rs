@@ -1,0 +1,97 @@
+//! DescribeLogDirs (key 35), versions 1 to 5 (KIP-113, KIP-827): the directory this node keeps its partitions in.
+//!
+//! - Every shard is a node and answers for the partitions it leads. The shards of a server share one directory, so its
+//!   space (KIP-827) shows once per node.
+//! - A partition's size is that of all its batches, also those that are still in the write-ahead log or, with `durability =
+//!   "relaxed"`, in memory.
+//! - There is one directory: no partition is ever on its way to another (`is_future_key`), nor behind (`offset_lag` 0), and it
+//!   is never cordoned (KIP-1066).
+//! - Partitions that are offline are left out, as in Apache Kafka. A directory whose file system does not answer:
+//!   KAFKA_STORAGE_ERROR.
+//! - Topics and partitions that are asked for and not here are left out.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use crate::rt;
+use crate::server::context::RequestContext;
+use crate::server::handlers::partition_lookup::find;
+use crate::wire::errors::ErrorCode;
+use crate::wire::messages::describe_log_dirs::{
+    DescribableLogDirTopic, DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use crate::wire::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+
+/// Answers with the directory and what is in it.
+pub async fn handle(cx: &RequestContext, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+    let path = cx.shard().data_dir().path();
+    let mut result = DescribeLogDirsResult {
+        log_dir: log_dir_name(path),
+        ..DescribeLogDirsResult::default()
+    };
+    match rt::disk::space(path).await {
+        Ok(space) => {
+            result.total_bytes = signed(space.total_bytes);
+            result.usable_bytes = signed(space.usable_bytes);
+            result.topics = topics(cx, request.topics);
+        }
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "the data directory can't be looked at");
+            result.error_code = ErrorCode::KafkaStorageError.code();
+        }
+    }
+    DescribeLogDirsResponse {
+        results: vec![result],
+        ..DescribeLogDirsResponse::default()
+    }
+}
+
+/// A directory as clients name it: by its absolute path.
+pub(super) fn log_dir_name(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.to_string_lossy().into_owned()
+}
+
+fn topics(cx: &RequestContext, wanted: Option<Vec<DescribableLogDirTopic>>) -> Vec<DescribeLogDirsTopic> {
+    let wanted = wanted.map(|topics| {
+        let mut by_name: HashMap<String, HashSet<i32>> = HashMap::new();
+        for topic in topics {
+            by_name.entry(topic.topic).or_default().extend(topic.partitions);
+        }
+        by_name
+    });
+    let image = cx.shard().image();
+    let mut found = Vec::new();
+    for topic in image.topics_by_name() {
+        let wanted_partitions = match &wanted {
+            None => None,
+            Some(wanted) => match wanted.get(&**topic.name()) {
+                Some(partitions) => Some(partitions),
+                None => continue,
+            },
+        };
+        let partitions: Vec<_> = (0..topic.partition_count())
+            .filter(|index| wanted_partitions.is_none_or(|wanted| wanted.contains(index)))
+            .filter_map(|index| {
+                let log = find(cx.shard(), &image, &topic, index).ok()?;
+                Some(DescribeLogDirsPartition {
+                    partition_index: index,
+                    partition_size: signed(log.size_bytes()),
+                    offset_lag: 0,
+                    is_future_key: false,
+                })
+            })
+            .collect();
+        if !partitions.is_empty() {
+            found.push(DescribeLogDirsTopic {
+                name: topic.name().to_string(),
+                partitions,
+            });
+        }
+    }
+    found
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
