@@ -8,7 +8,7 @@ use crate::rt;
 use crate::rt::sim::{self, disk::FaultPlan};
 use crate::wire::records::{BatchBuilder, Compression, batches};
 use bytes::BytesMut;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
@@ -385,7 +385,7 @@ fn the_newest_record_of_every_key_stays_at_its_offset() {
 
 #[test]
 fn a_crash_at_any_operation_leaves_old_segments_or_new_ones() {
-    sim::check_seeds("a_crash_leaves_old_segments_or_new_ones", 0..150, |_| async {
+    sim::check_seeds("a_crash_leaves_old_segments_or_new_ones", 0..60, |_| async {
         let model = Shared::default();
         let keys = 1 + below(40);
         let retention_ms = [0, FOR_EVER_MS][below(2) as usize];
@@ -401,6 +401,83 @@ fn a_crash_at_any_operation_leaves_old_segments_or_new_ones() {
         }
         sim::disk::of("server").set_faults(FaultPlan::default());
         run(work(model.clone(), 9, keys, retention_ms, 2)).await;
+    });
+}
+
+/// Small segments, old tombstones and new records: all that a compaction can be in the middle of.
+async fn prepare(model: Shared, keys: u64) {
+    let server = Server::start(spec(0, config(0)), 1 << 20).await;
+    for batches in [60, 20] {
+        for _ in 0..batches {
+            let batch = model.borrow_mut().next_batch(keys);
+            let appended = server.append(batch.bytes).await;
+            model.borrow_mut().appended(appended.base_offset.0);
+        }
+        server.settle().await;
+        if batches == 60 {
+            server.shard.compact_now().await;
+        }
+    }
+    server.stop().await;
+}
+
+/// Takes the log up, looks at all of it, and compacts it. Gives how many changes of the disk that took.
+async fn compact_all(model: Shared, epoch: i32, faults: FaultPlan, changes: Rc<Cell<u64>>) {
+    let server = Server::start(spec(epoch, config(0)), 1 << 20).await;
+    model.borrow_mut().restarted(server.log.log_end().0);
+    let found = server.read_all(&model).await;
+    model
+        .borrow_mut()
+        .check_log(&found, server.compacted_below(), Tombstones::MayGo);
+    retry_last(&server, &model).await;
+    sim::disk::set_faults(faults);
+    server.shard.compact_now().await;
+    changes.set(sim::disk::of("server").changes_started());
+    let found = server.read_all(&model).await;
+    model
+        .borrow_mut()
+        .check_log(&found, server.compacted_below(), Tombstones::MayGo);
+}
+
+#[test]
+fn a_crash_at_any_step_of_a_compaction_leaves_old_segments_or_new_ones() {
+    // Few keys, so that what is left is small and segments are merged; the step is another one with each seed.
+    sim::check_seeds("a_crash_at_any_step_of_a_compaction", 0..200, |seed| async move {
+        let model = Shared::default();
+        let changes = Rc::new(Cell::new(0));
+        let keys = [3, 40][(seed % 2) as usize];
+        run(prepare(model.clone(), keys)).await;
+        let plan = FaultPlan {
+            crash_at_op: Some(1 + seed / 2),
+            ..FaultPlan::default()
+        };
+        let crashing = compact_all(model.clone(), 1, plan, changes.clone());
+        sim::exited(sim::spawn_process("server", crashing)).await;
+        rt::sleep(Duration::from_millis(100)).await;
+        sim::disk::of("server").set_faults(FaultPlan::default());
+        let whole = compact_all(model.clone(), 2, FaultPlan::default(), changes.clone());
+        run(whole).await;
+        let whole = compact_all(model.clone(), 3, FaultPlan::default(), changes.clone());
+        run(whole).await;
+    });
+}
+
+#[test]
+fn a_failing_disk_stops_a_compaction_and_loses_nothing() {
+    sim::check_seeds("a_failing_disk_stops_a_compaction", 0..60, |_| async {
+        let model = Shared::default();
+        let changes = Rc::new(Cell::new(0));
+        run(prepare(model.clone(), 10)).await;
+        let plan = FaultPlan {
+            write_error: 0.05,
+            sync_error: 0.05,
+            read_error: [0.0, 0.05][below(2) as usize],
+            only_paths_with: Some("cleaned".to_string()),
+            ..FaultPlan::default()
+        };
+        run(compact_all(model.clone(), 1, plan, changes.clone())).await;
+        sim::disk::of("server").set_faults(FaultPlan::default());
+        run(compact_all(model.clone(), 2, FaultPlan::default(), changes)).await;
     });
 }
 
