@@ -10,11 +10,11 @@ use crate::base::limits::MAX_FRAME_BYTES;
 use crate::log::file_names::SegmentFile;
 use crate::log::partition::PartitionLog;
 use crate::rt::{self, disk};
-use crate::wire::records::{BatchError, BatchView};
+use crate::wire::records::{BatchError, BatchView, OpenBatch, Opening, Retaining, empty_batch};
 use std::rc::Rc;
 
 /// Largest size the records of a compressed batch may have, in bytes: the same as when it was appended.
-pub(super) const MAX_DECOMPRESSED_BYTES: usize = MAX_FRAME_BYTES;
+const MAX_DECOMPRESSED_BYTES: usize = MAX_FRAME_BYTES;
 /// After so many records of a batch others may run.
 pub(super) const RECORDS_PER_STEP: usize = 256;
 
@@ -49,14 +49,17 @@ impl Cleaning<'_> {
                     return Err(Trouble::Over);
                 }
                 let batch = BatchView::parse(&bytes).map_err(|e| reader.bad_batch(&e))?;
-                let fate = self.judge(&batch).await.map_err(|e| reader.bad_batch(&e))?;
-                changed |= fate != Fate::Stays;
-                let stays = match &fate {
-                    Fate::Stays => &bytes[..],
-                    Fate::Becomes(made) => made,
-                    Fate::Goes => continue,
+                let left = self.filter(batch).await.map_err(|e| reader.bad_batch(&e))?;
+                changed |= !matches!(left, Left::All);
+                let left = match &left {
+                    Left::All => &bytes[..],
+                    Left::Some(made) => made,
+                    Left::Nothing => &[],
                 };
-                let written = cleaned.push(interval_bytes, stays).await?;
+                if left.is_empty() {
+                    continue;
+                }
+                let written = cleaned.push(interval_bytes, left).await?;
                 self.throttle.used(written, self.over).await;
             }
         }
@@ -68,23 +71,55 @@ impl Cleaning<'_> {
         Ok(Some(cleaned))
     }
 
-    async fn judge(&self, batch: &BatchView<'_>) -> Result<Fate, BatchError> {
-        let header = batch.header();
-        if self.rules.copies(header) {
-            return Ok(Fate::Stays);
+    async fn filter(&self, batch: BatchView<'_>) -> Result<Left, BatchError> {
+        let header = *batch.header();
+        if self.rules.copies(&header) {
+            return Ok(Left::All);
         }
-        let open = batch.open(MAX_DECOMPRESSED_BYTES)?;
+        let open = open_batch(batch).await?;
         let mut kept = Kept::default();
         for (index, record) in open.records().enumerate() {
-            let record = record?;
-            self.rules.judge(header, &record, &mut kept);
+            self.rules.judge(&header, &record?, &mut kept);
             if index % RECORDS_PER_STEP == RECORDS_PER_STEP - 1 {
                 rt::yield_if_needed().await;
             }
         }
         rt::yield_if_needed().await;
-        self.rules.fate(batch, &open, &kept)
+        match self.rules.fate(&header, &kept) {
+            Fate::Stays => Ok(Left::All),
+            Fate::Goes => Ok(Left::Nothing),
+            Fate::GetsEmpty => Ok(Left::Some(empty_batch(&batch))),
+            Fate::Shrinks(delete_horizon_ms) => {
+                let mut retaining = Retaining::begin(batch, &open, &kept.flags, delete_horizon_ms)?;
+                loop {
+                    let made = retaining.step()?;
+                    rt::yield_if_needed().await;
+                    if let Some(made) = made {
+                        return Ok(Left::Some(made));
+                    }
+                }
+            }
+        }
     }
+}
+
+/// What is left of a batch.
+enum Left {
+    All,
+    Some(Vec<u8>),
+    Nothing,
+}
+
+/// Makes the records of a batch readable, in small steps if they are compressed.
+pub(super) async fn open_batch(batch: BatchView<'_>) -> Result<OpenBatch<'_>, BatchError> {
+    if batch.compression().is_none() {
+        return batch.open(MAX_DECOMPRESSED_BYTES);
+    }
+    let mut opening = Opening::begin(batch, MAX_DECOMPRESSED_BYTES)?;
+    while opening.step()? {
+        rt::yield_if_needed().await;
+    }
+    opening.finish()
 }
 
 /// Removes the files of a segment that does not take anybody's place. What can't be removed, the next start removes.

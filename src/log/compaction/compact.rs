@@ -1,6 +1,6 @@
 //! Compacts one partition: fills the map from the dirty part, then makes new segments of the old ones, group by group.
 
-use super::clean_group::{Cleaning, MAX_DECOMPRESSED_BYTES, RECORDS_PER_STEP, discard};
+use super::clean_group::{Cleaning, RECORDS_PER_STEP, discard, open_batch};
 use super::cleaner::CompactionState;
 use super::filter::{Rules, replaces};
 use super::group::{OldSegment, group_segments};
@@ -164,9 +164,7 @@ async fn fill_map(
             if batch.header().next_offset() <= dirt.from || !replaces(batch.header()) {
                 continue;
             }
-            let open = batch
-                .open(MAX_DECOMPRESSED_BYTES)
-                .map_err(|e| reader.bad_batch(&e))?;
+            let open = open_batch(batch).await.map_err(|e| reader.bad_batch(&e))?;
             for (index, record) in open.records().enumerate() {
                 let record = record.map_err(|e| reader.bad_batch(&e))?;
                 if let Some(key) = record.key

@@ -1,10 +1,8 @@
-//! What of a batch stays: the decision and the new batch, without a file or a clock. Kafka's `Cleaner.cleanInto`.
+//! What of a batch stays: the decision alone, without a file or a clock. Kafka's `Cleaner.cleanInto`.
 
 use super::key_map::KeyMap;
 use crate::base::ids::{Offset, ProducerId};
-use crate::wire::records::{
-    BatchError, BatchHeader, BatchView, OpenBatch, Record, empty_batch, retain_records,
-};
+use crate::wire::records::{BatchHeader, Record};
 use std::collections::HashMap;
 
 /// What decides in one pass.
@@ -24,19 +22,21 @@ pub(super) struct Rules<'a> {
 /// Which records of a batch stay, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    flags: Vec<bool>,
+    pub flags: Vec<bool>,
     count: usize,
     tombstones: bool,
 }
 
 /// What becomes of a batch.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It stays, byte for byte.
     Stays,
-    /// This takes its place.
-    Becomes(Vec<u8>),
-    /// Nothing takes its place.
+    /// It loses records, and its base timestamp to the delete horizon if there is one, in ms.
+    Shrinks(Option<i64>),
+    /// It loses all records.
+    GetsEmpty,
+    /// It goes.
     Goes,
 }
 
@@ -74,29 +74,27 @@ impl Rules<'_> {
         record.value.is_some() || !expired || header.attributes.is_transactional()
     }
 
-    /// The batch made of what stays. `open` is the batch opened.
-    pub fn fate(&self, batch: &BatchView<'_>, open: &OpenBatch<'_>, kept: &Kept) -> Result<Fate, BatchError> {
-        let header = batch.header();
+    /// What becomes of the batch.
+    pub fn fate(&self, header: &BatchHeader, kept: &Kept) -> Fate {
         if kept.count == 0 {
             let last = self.last_of_producer.get(&header.producer_id);
-            return Ok(match last {
+            return match last {
                 // It says what the producer's next sequence is.
                 Some(last) if header.has_producer() && *last == header.last_offset() => {
                     match header.record_count {
                         0 => Fate::Stays,
-                        _ => Fate::Becomes(empty_batch(batch)),
+                        _ => Fate::GetsEmpty,
                     }
                 }
                 _ => Fate::Goes,
-            });
+            };
         }
         let sets_horizon =
             kept.tombstones && header.delete_horizon_ms().is_none() && !header.attributes.is_transactional();
         if kept.count == header.record_count as usize && !sets_horizon {
-            return Ok(Fate::Stays);
+            return Fate::Stays;
         }
-        let horizon = sets_horizon.then(|| self.now_ms.saturating_add(self.delete_retention_ms));
-        retain_records(batch, open, &kept.flags, horizon).map(Fate::Becomes)
+        Fate::Shrinks(sets_horizon.then(|| self.now_ms.saturating_add(self.delete_retention_ms)))
     }
 }
 
@@ -109,7 +107,17 @@ pub(super) fn replaces(header: &BatchHeader) -> bool {
 mod tests {
     use super::*;
     use crate::base::ids::ProducerEpoch;
-    use crate::wire::records::{BatchBuilder, Compression, ControlMarker, MarkerKind};
+    use crate::wire::records::{
+        BatchBuilder, BatchView, Compression, ControlMarker, MarkerKind, Retaining, empty_batch,
+    };
+
+    /// A batch's fate, carried out.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Made {
+        Stays,
+        Becomes(Vec<u8>),
+        Goes,
+    }
 
     /// Key, and whether there is a value.
     type Of = (&'static str, bool);
@@ -135,7 +143,7 @@ mod tests {
             }
         }
 
-        fn fate(&self, bytes: &[u8]) -> Fate {
+        fn fate(&self, bytes: &[u8]) -> Made {
             let rules = Rules {
                 newest: &self.newest,
                 until: self.until,
@@ -145,7 +153,7 @@ mod tests {
             };
             let batch = BatchView::parse(bytes).unwrap();
             if rules.copies(batch.header()) {
-                return Fate::Stays;
+                return Made::Stays;
             }
             let open = batch.open(1 << 20).unwrap();
             let mut kept = Kept::default();
@@ -153,7 +161,15 @@ mod tests {
                 let record = record.unwrap();
                 rules.judge(batch.header(), &record, &mut kept);
             }
-            rules.fate(&batch, &open, &kept).unwrap()
+            match rules.fate(batch.header(), &kept) {
+                Fate::Stays => Made::Stays,
+                Fate::Goes => Made::Goes,
+                Fate::GetsEmpty => Made::Becomes(empty_batch(&batch)),
+                Fate::Shrinks(horizon) => {
+                    let mut retaining = Retaining::begin(batch, &open, &kept.flags, horizon).unwrap();
+                    Made::Becomes(retaining.step().unwrap().expect("a step is enough for so few"))
+                }
+            }
         }
     }
 
@@ -171,8 +187,8 @@ mod tests {
         builder.build().unwrap().to_vec()
     }
 
-    fn left(fate: Fate) -> Vec<(i64, String, i64)> {
-        let Fate::Becomes(bytes) = fate else {
+    fn left(fate: Made) -> Vec<(i64, String, i64)> {
+        let Made::Becomes(bytes) = fate else {
             panic!("{fate:?}")
         };
         let batch = BatchView::parse(&bytes).unwrap();
@@ -194,23 +210,23 @@ mod tests {
             left(case.fate(&bytes)),
             [(11, "b".into(), 71), (12, "a".into(), 72)]
         );
-        assert_eq!(Case::new(&[("a", 10)]).fate(&bytes), Fate::Stays);
+        assert_eq!(Case::new(&[("a", 10)]).fate(&bytes), Made::Stays);
         let gone = Case::new(&[("a", 20), ("b", 21), ("c", 22)]);
-        assert_eq!(gone.fate(&bytes), Fate::Goes);
+        assert_eq!(gone.fate(&bytes), Made::Goes);
     }
 
     #[test]
     fn a_tombstone_stays_until_its_horizon_has_passed() {
         let bytes = build(builder(10), &[("a", false), ("b", true)]);
         let mut case = Case::new(&[("a", 10), ("b", 11)]);
-        let Fate::Becomes(marked) = case.fate(&bytes) else {
+        let Made::Becomes(marked) = case.fate(&bytes) else {
             panic!()
         };
         let header = *BatchView::parse(&marked).unwrap().header();
         assert_eq!((header.delete_horizon_ms(), header.record_count), (Some(1500), 2));
         // The horizon is set once.
         case.now_ms = 1499;
-        assert_eq!(case.fate(&marked), Fate::Stays);
+        assert_eq!(case.fate(&marked), Made::Stays);
         case.now_ms = 1500;
         assert_eq!(left(case.fate(&marked)), [(11, "b".into(), 71)]);
     }
@@ -220,15 +236,15 @@ mod tests {
         let bytes = build(builder(10), &[("a", true), ("b", false), ("a", true)]);
         let mut case = Case::new(&[("a", 10), ("b", 5)]);
         case.until = Offset(11);
-        assert_eq!(case.fate(&bytes), Fate::Stays);
+        assert_eq!(case.fate(&bytes), Made::Stays);
         // A horizon that another tombstone of the batch has set does not count for it either.
         case.until = Offset(12);
-        let Fate::Becomes(marked) = case.fate(&bytes) else {
+        let Made::Becomes(marked) = case.fate(&bytes) else {
             panic!()
         };
         case.now_ms = i64::MAX;
         case.until = Offset(11);
-        assert_eq!(case.fate(&marked), Fate::Stays);
+        assert_eq!(case.fate(&marked), Made::Stays);
         case.until = Offset(12);
         assert_eq!(
             left(case.fate(&marked)),
@@ -240,17 +256,17 @@ mod tests {
     fn the_last_batch_of_an_active_producer_stays_empty() {
         let bytes = build(builder(10), &[("a", true), ("a", true)]);
         let mut case = Case::new(&[("a", 50)]);
-        assert_eq!(case.fate(&bytes), Fate::Goes);
+        assert_eq!(case.fate(&bytes), Made::Goes);
         case.last_of_producer.insert(ProducerId(5), Offset(11));
-        let Fate::Becomes(empty) = case.fate(&bytes) else {
+        let Made::Becomes(empty) = case.fate(&bytes) else {
             panic!()
         };
         let header = *BatchView::parse(&empty).unwrap().header();
         assert_eq!((header.record_count, header.last_sequence()), (0, 1));
-        assert_eq!(case.fate(&empty), Fate::Stays);
+        assert_eq!(case.fate(&empty), Made::Stays);
         // The producer has gone on, or is gone.
         case.last_of_producer.insert(ProducerId(5), Offset(60));
-        assert_eq!(case.fate(&empty), Fate::Goes);
+        assert_eq!(case.fate(&empty), Made::Goes);
     }
 
     #[test]
@@ -267,7 +283,7 @@ mod tests {
         let bytes = build(builder(10).transactional(), &[("a", false), ("b", true)]);
         let mut case = Case::new(&[]);
         case.now_ms = i64::MAX;
-        assert_eq!(case.fate(&bytes), Fate::Stays);
+        assert_eq!(case.fate(&bytes), Made::Stays);
         assert!(!replaces(BatchView::parse(&bytes).unwrap().header()));
         assert_eq!(left(Case::new(&[("a", 20)]).fate(&bytes)), [(11, "b".into(), 71)]);
         let mut marker = builder(12);
@@ -278,6 +294,6 @@ mod tests {
         marker.append_control(9, commit);
         let marker = marker.build().unwrap();
         assert!(!replaces(BatchView::parse(&marker).unwrap().header()));
-        assert_eq!(case.fate(&marker), Fate::Stays);
+        assert_eq!(case.fate(&marker), Made::Stays);
     }
 }

@@ -7,8 +7,8 @@
 //!
 //! **Must not know** requests, topics' meaning, or the write-ahead log.
 //!
-//! **Threads.** One task per shard (`cleaner.rs`), one partition at a time. It never holds the shard for longer than one batch
-//! takes; memory is bounded by `log.cleaner.dedupe.buffer.size`, disk traffic by `log.cleaner.io.max.bytes.per.second`.
+//! **Threads.** One task per shard (`cleaner.rs`), one partition at a time. Work on a batch is cut in
+//! steps, too, between which others run; memory is bounded by `log.cleaner.dedupe.buffer.size`, disk traffic by `log.cleaner.io.max.bytes.per.second`.
 //!
 //! **Promises.** A crash at any moment leaves, for each group of segments, the old ones or the new one (`swap.rs`,
 //! `recovery/unfinished_swap.rs`; the order of writes is in `FORMAT.md`). Readers under way get old bytes or new ones, never a mixture.

@@ -75,16 +75,7 @@ impl<'a> BatchView<'a> {
             Compression::None => Cow::Borrowed(self.payload()),
             codec => Cow::Owned(compression::decompress(codec, self.payload(), limit)?),
         };
-        if self.header.record_count as usize > payload.len() / super::MIN_RECORD_BYTES {
-            return Err(BatchError::RecordCount {
-                record_count: self.header.record_count,
-                last_offset_delta: self.header.last_offset_delta,
-            });
-        }
-        Ok(OpenBatch {
-            header: self.header,
-            payload,
-        })
+        OpenBatch::of(&self.header, payload)
     }
 }
 
@@ -95,7 +86,25 @@ pub struct OpenBatch<'a> {
     payload: Cow<'a, [u8]>,
 }
 
-impl OpenBatch<'_> {
+impl<'a> OpenBatch<'a> {
+    fn of(header: &BatchHeader, payload: Cow<'a, [u8]>) -> Result<OpenBatch<'a>, BatchError> {
+        if header.record_count as usize > payload.len() / super::MIN_RECORD_BYTES {
+            return Err(BatchError::RecordCount {
+                record_count: header.record_count,
+                last_offset_delta: header.last_offset_delta,
+            });
+        }
+        Ok(OpenBatch {
+            header: *header,
+            payload,
+        })
+    }
+
+    /// A batch of that header with its records, decompressed. Error: `RecordCount` if they cannot be that many.
+    pub(super) fn of_payload(header: &BatchHeader, payload: Vec<u8>) -> Result<OpenBatch<'a>, BatchError> {
+        OpenBatch::of(header, Cow::Owned(payload))
+    }
+
     /// The header, as stored: its attributes name the codec the records had.
     pub fn header(&self) -> &BatchHeader {
         &self.header

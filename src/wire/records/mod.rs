@@ -54,4 +54,4 @@ pub use control_marker::{ControlMarker, MarkerKind};
 pub use patch::{patch_base_offset_and_epoch, patch_max_timestamp_log_append, patch_producer};
 pub use recompression::{CompressionTarget, Progress, Recompression, RecompressionError};
 pub use record::{Record, RecordHeader, RecordHeaders, Records};
-pub use retain::{empty_batch, retain_records};
+pub use retain::{Opening, Retaining, empty_batch};
