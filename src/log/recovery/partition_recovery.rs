@@ -362,6 +362,10 @@ impl Scan<'_> {
         if rewritten {
             let unsynced = unsynced_from.unwrap_or(scanned.position)..scanned.position;
             rewrite(&file, path, unsynced).await?;
+        }
+        // A file without a record is older than no recovery point: what the write-ahead log has for it must not be written to
+        // a file whose name goes with the next crash.
+        if rewritten || scanned.position == 0 {
             disk::sync_dir(self.dir)
                 .await
                 .map_err(|e| FileError::new(self.dir, "sync", &e))?;

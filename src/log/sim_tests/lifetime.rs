@@ -3,6 +3,8 @@
 use super::lifecycle::{DIR, Server, append, batch, of_producer, read_all, run, small_segments, spec};
 use super::oracle::below;
 use crate::base::ids::{LeaderEpoch, Offset, TopicId};
+use crate::log::partition::SyncMode;
+use crate::log::producer::{ProducerTable, encode_snapshot};
 use crate::log::*;
 use crate::rt;
 use crate::rt::sim::{self, disk::FaultPlan};
@@ -665,4 +667,59 @@ fn times_before_the_start_are_not_found() {
                 .is_none()
         );
     });
+}
+
+#[test]
+fn a_segment_that_a_kill_left_empty_keeps_its_name() {
+    sim::check_seeds(
+        "a_segment_that_a_kill_left_empty_keeps_its_name",
+        0..20,
+        |_| async {
+            run(async {
+                let server = Server::start(vec![spec(1, keeping())], |_| {}).await;
+                let log = server.online();
+                for _ in 0..9 {
+                    append(&log, batch(1, &[1; 2100])).await;
+                }
+                log.write_tail(SyncMode::Now).await.unwrap();
+                log.close_segment(Offset(0)).await.unwrap();
+                server
+                    .data_dir
+                    .write_checkpoints(CheckpointFiles::Own)
+                    .await
+                    .unwrap();
+                // In the write-ahead log alone, and the first of the second segment.
+                append(&log, batch(1, &[1; 2100])).await;
+                assert_eq!(log.state.borrow().segments[1].base, Offset(9));
+            })
+            .await;
+            let second = format!("{DIR}/orders-0/{:020}.log", 9);
+            let path = second.clone();
+            let killed = sim::spawn_process("server", async move {
+                // What a kill in the middle of making the segment leaves: a file whose name is not durable.
+                let snapshot = format!("{DIR}/orders-0/{:020}.snapshot", 9);
+                let producers = encode_snapshot(&ProducerTable::default());
+                rt::disk::write_file_atomic(snapshot, producers).await.unwrap();
+                let options = rt::disk::OpenOptions {
+                    write: true,
+                    create: true,
+                    ..rt::disk::OpenOptions::default()
+                };
+                drop(rt::disk::File::open(&path, &options).await.unwrap());
+                let server = Server::start(vec![spec(1, keeping())], |_| {}).await;
+                assert_eq!(server.online().log_end(), Offset(10));
+                rt::sleep(Duration::from_secs(1000)).await;
+            });
+            rt::sleep(Duration::from_secs(2)).await;
+            // The power goes.
+            sim::kill(killed);
+            sim::exited(killed).await;
+            rt::sleep(Duration::from_millis(100)).await;
+            run(async {
+                let server = Server::start(vec![spec(1, keeping())], |_| {}).await;
+                assert_eq!(server.online().log_end(), Offset(10));
+            })
+            .await;
+        },
+    );
 }
