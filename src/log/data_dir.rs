@@ -6,6 +6,7 @@ use super::file_names::{
     PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
 };
 use super::recovery_checkpoint::{RecoveryCheckpoint, RetiredWals};
+use super::scan_point::ScanPoint;
 use super::{FileError, LogError, partition_metadata};
 use crate::base::ids::{Offset, TopicId, TopicPartition};
 use crate::rt::{self, disk::DirEntry};
@@ -19,7 +20,7 @@ use tracing::warn;
 const MAX_CHECKPOINT_BYTES: u64 = 256 << 20;
 
 /// What the checkpoint files say of a partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// All records below it are synced in segments.
     pub recovery_point: Offset,
@@ -27,6 +28,8 @@ pub struct Checkpoint {
     pub log_start: Offset,
     /// The high watermark.
     pub high_watermark: Offset,
+    /// Where recovery can begin to read, if that is not the beginning of a segment.
+    pub(super) scan_point: Option<Arc<ScanPoint>>,
 }
 
 /// Which checkpoint files to write.
@@ -282,15 +285,16 @@ impl DataDir {
 
     /// What is known of a partition.
     pub fn checkpoint(&self, id: TopicPartition, topic: &str) -> Option<Checkpoint> {
-        let of_id = self.lock().points.get(&id).map(|(_, point)| *point);
-        of_id.or_else(|| self.kafkas.get(&(topic.to_string(), id.partition)).copied())
+        let of_id = self.lock().points.get(&id).map(|(_, point)| point.clone());
+        of_id.or_else(|| self.kafkas.get(&(topic.to_string(), id.partition)).cloned())
     }
 
     /// Notes the state of a partition for the next write of the files.
     pub fn note(&self, id: TopicPartition, topic: &Arc<str>, checkpoint: Checkpoint) {
         let mut book = self.lock();
-        let before = book.points.insert(id, (topic.clone(), checkpoint));
-        if before.is_none_or(|(_, before)| before != checkpoint) {
+        let same = matches!(book.points.get(&id), Some((_, before)) if *before == checkpoint);
+        book.points.insert(id, (topic.clone(), checkpoint));
+        if !same {
             book.version += 1;
         }
     }
@@ -404,15 +408,16 @@ impl DataDir {
     }
 
     async fn write_own(&self) -> Result<(), FileError> {
-        let (version, bytes) = {
+        let (version, checkpoint) = {
             let book = self.lock();
+            let points = book.points.iter();
             let checkpoint = RecoveryCheckpoint {
-                partitions: book.points.iter().map(|(id, (_, point))| (*id, *point)).collect(),
+                partitions: points.map(|(id, (_, point))| (*id, point.clone())).collect(),
                 wals: book.wals.clone(),
             };
-            (book.version, checkpoint.encode())
+            (book.version, checkpoint)
         };
-        self.write(OWN_CHECKPOINT, bytes).await?;
+        self.write(OWN_CHECKPOINT, checkpoint.encode()).await?;
         self.lock().written = version;
         Ok(())
     }

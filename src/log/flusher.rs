@@ -19,6 +19,10 @@ use tracing::{error, warn};
 /// How many partitions of a file are brought to their segments at once; the disk's limit is `segment_writes_in_flight`.
 const RETIRE_AT_ONCE: usize = 64;
 
+/// Least time between two writes of the checkpoint file because of the bytes that were synced: with 50,000 partitions it has
+/// some MB.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
+
 /// The partitions of a shard.
 pub(super) type Partitions = Rc<RefCell<BTreeMap<TopicPartition, Rc<PartitionLog>>>>;
 
@@ -242,6 +246,7 @@ impl Flusher {
         let flush_interval = Duration::from_millis(options.flush_interval_ms);
         let checkpoint_interval = Duration::from_millis(options.checkpoint_interval_ms.max(1));
         let mut next_checkpoint = rt::now().plus(checkpoint_interval);
+        let mut next_by_bytes = rt::now();
         loop {
             let woken = self.shard.flush_event.wait();
             if self.closing.get() || self.shard.stopped().is_some() {
@@ -253,11 +258,13 @@ impl Flusher {
             while let Some(partition) = self.shard.next_flush() {
                 self.flush(partition);
             }
+            if self.shard.is_checkpoint_due() && now >= next_by_bytes {
+                next_by_bytes = now.plus(BETWEEN_CHECKPOINTS);
+                self.write_checkpoint(CheckpointFiles::Own).await;
+            }
             if now >= next_checkpoint {
                 self.expire_producers();
-                if let Err(e) = options.data_dir.write_checkpoints(CheckpointFiles::All).await {
-                    warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
-                }
+                self.write_checkpoint(CheckpointFiles::All).await;
                 next_checkpoint = rt::now().plus(checkpoint_interval);
             }
             let next_flush = self
@@ -265,8 +272,19 @@ impl Flusher {
                 .oldest_unflushed()
                 .map(|since| since.plus(flush_interval));
             let next = next_flush.map_or(next_checkpoint, |at| at.min(next_checkpoint));
+            let next = match self.shard.is_checkpoint_due() {
+                true => next.min(next_by_bytes),
+                false => next,
+            };
             // Whether it was woken or the time has come: the loop looks at everything.
             let _ = rt::timeout(next.since(rt::now()), woken).await;
+        }
+    }
+
+    async fn write_checkpoint(&self, files: CheckpointFiles) {
+        self.shard.checkpoint_begins();
+        if let Err(e) = self.shard.options.data_dir.write_checkpoints(files).await {
+            warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
         }
     }
 

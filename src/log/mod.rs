@@ -50,6 +50,7 @@ mod read_cache;
 mod recovery;
 mod recovery_checkpoint;
 mod retention;
+mod scan_point;
 mod segment;
 mod shard_context;
 mod shard_log;

@@ -195,6 +195,10 @@ pub struct ShardLogOptions {
     /// How often the checkpoint files are written, in milliseconds. Kafka's
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub checkpoint_interval_ms: u64,
+    /// So is our own when this much was synced to segments since, in bytes: recovery reads that again.
+    pub checkpoint_bytes: u64,
+    /// How far a segment grows until its index files are written again, and, if it has many producers, their snapshot, in bytes.
+    pub scan_files_step_bytes: u64,
     /// How often partitions are looked at for segments that have lived long enough, in milliseconds. Kafka's
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval_ms: u64,
@@ -229,6 +233,11 @@ impl ShardLogOptions {
             uncommitted_bytes: 128 << 20,
             open_files: 512,
             checkpoint_interval_ms: 60_000,
+            // Read in a tenth of a second.
+            checkpoint_bytes: 64 << 20,
+            // A guess: the files are synced, four flushes of the disk in all; and without an index the first lookup after a crash
+            // reads this much, some 20 ms.
+            scan_files_step_bytes: 16 << 20,
             retention_check_interval_ms: 300_000,
             compaction_memory_bytes: 32 << 20,
             compaction_bytes_per_second: f64::MAX,

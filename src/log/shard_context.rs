@@ -49,6 +49,8 @@ pub(super) struct ShardContext {
     flush_queue: RefCell<VecDeque<Rc<PartitionLog>>>,
     /// Partitions that have something to flush, by since when.
     unflushed: RefCell<VecDeque<(Monotonic, Weak<PartitionLog>)>>,
+    /// Bytes synced to segments since the checkpoint was written.
+    synced_bytes: Cell<u64>,
     uncommitted_bytes: Cell<usize>,
     tail_bytes: Cell<usize>,
     /// Appends in the order in which they leave memory.
@@ -75,6 +77,7 @@ impl ShardContext {
             commit_queue: RefCell::default(),
             flush_queue: RefCell::default(),
             unflushed: RefCell::default(),
+            synced_bytes: Cell::new(0),
             uncommitted_bytes: Cell::new(0),
             tail_bytes: Cell::new(0),
             tail_order: RefCell::default(),
@@ -103,6 +106,31 @@ impl ShardContext {
         self.room_event.notify_all();
         self.chores.wake();
         self.compaction.wake();
+    }
+
+    /// Bytes were synced to segments. The checkpoint is written when they have become many, since recovery reads what it
+    /// does not know to be synced.
+    pub fn synced(&self, bytes: u64) {
+        self.synced_bytes
+            .set(self.synced_bytes.get().saturating_add(bytes));
+        if self.is_checkpoint_due() {
+            self.flush_event.notify_all();
+        }
+    }
+
+    /// Has the checkpoint written.
+    pub fn checkpoint_soon(&self) {
+        self.synced(self.options.checkpoint_bytes);
+    }
+
+    /// Whether the checkpoint is behind.
+    pub fn is_checkpoint_due(&self) -> bool {
+        self.synced_bytes.get() >= self.options.checkpoint_bytes
+    }
+
+    /// What is noted now will be written to the checkpoint.
+    pub fn checkpoint_begins(&self) {
+        self.synced_bytes.set(0);
     }
 
     /// Whether more may be appended.

@@ -6,6 +6,7 @@ use crate::base::ids::{LeaderEpoch, Offset, ProducerId, TopicPartition};
 use crate::log::epoch_cache::EpochCache;
 use crate::log::options::TopicLogConfig;
 use crate::log::producer::{ProducerState, ProducerTable};
+use crate::log::scan_point::ScanPoint;
 use crate::log::shard_context::ShardContext;
 use crate::log::{EpochEnd, LogStopped};
 use crate::rt::sync::Event;
@@ -78,6 +79,14 @@ pub(in crate::log) struct WriterState {
     pub written: TailMark,
     /// Up to here that is synced.
     pub synced: Offset,
+    /// How many bytes that are, appended since the log was opened.
+    pub synced_stream: u64,
+    /// Where recovery can begin to read.
+    pub scan_point: Option<Arc<ScanPoint>>,
+    /// The offset of a producer snapshot that a scan point before this one refers to.
+    pub old_snapshot: Option<Offset>,
+    /// Up to this byte of the last segment its index files were written.
+    pub indexed_bytes: u64,
 }
 
 /// What recovery or creation makes a partition of.

@@ -109,13 +109,15 @@ impl PartitionLog {
     }
 
     async fn write_steps(&self, mode: SyncMode) -> Result<(), FileError> {
-        let target = {
+        let step_bytes = self.shard.options.scan_files_step_bytes;
+        let (target, scan_candidate) = {
             let mut state = self.state.borrow_mut();
             let target = state.tail.end();
             if mode == SyncMode::Direct {
                 state.submitted = target;
             }
-            target
+            let synced = mode != SyncMode::Later;
+            (target, synced.then(|| state.scan_candidate(step_bytes)).flatten())
         };
         self.make_directory_durable().await?;
         loop {
@@ -138,6 +140,9 @@ impl PartitionLog {
         }
         if mode == SyncMode::Direct {
             self.made_durable(target);
+        }
+        if let Some(candidate) = scan_candidate {
+            self.take_scan_point(candidate).await;
         }
         Ok(())
     }
@@ -191,7 +196,11 @@ impl PartitionLog {
         let mut state = self.state.borrow_mut();
         state.writer.segment = Some(base);
         state.writer.file_bytes = 0;
+        state.writer.indexed_bytes = 0;
         state.writer.last_block = Some(Vec::new());
+        drop(state);
+        // A recovery that does not know of the new segment reads the old one.
+        self.shard.checkpoint_soon();
         Ok(())
     }
 
@@ -200,7 +209,12 @@ impl PartitionLog {
     pub(in crate::log) async fn close_segment(&self, base: Offset) -> Result<(), FileError> {
         let path = SegmentFile::Log.path(&self.dir, base);
         let file = self.shard.files.get(self.id, base, 0, &path).await?;
-        let bytes = self.state.borrow().writer.file_bytes;
+        let bytes = {
+            let writer = &mut self.state.borrow_mut().writer;
+            // Compaction may replace a closed segment: no scan point may lead into it.
+            writer.scan_point = None;
+            writer.file_bytes
+        };
         file.set_len(bytes)
             .await
             .map_err(|e| FileError::new(&path, "cut", &e))?;
@@ -320,8 +334,14 @@ impl PartitionLog {
                 .await
                 .map_err(|e| FileError::new(&path, "sync", &e))?;
         }
-        self.state.borrow_mut().writer.synced = written.offset;
+        let synced_bytes = {
+            let writer = &mut self.state.borrow_mut().writer;
+            writer.synced = written.offset;
+            let before = std::mem::replace(&mut writer.synced_stream, written.stream);
+            written.stream.saturating_sub(before)
+        };
         self.note_checkpoint();
+        self.shard.synced(synced_bytes);
         Ok(())
     }
 
@@ -333,6 +353,7 @@ impl PartitionLog {
                 recovery_point: state.writer.synced,
                 log_start: state.next_log_start.max(state.positions.log_start),
                 high_watermark: state.positions.high_watermark,
+                scan_point: state.writer.scan_point.clone(),
             }
         };
         self.shard

@@ -191,7 +191,6 @@ impl ProducerTable {
     }
 
     /// Whether there is none.
-    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.producers.is_empty()
     }

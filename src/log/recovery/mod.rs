@@ -1,6 +1,6 @@
 //! Takes up partitions again at start. Every byte found is hostile.
 //!
-//! For each partition its segments from the recovery point on, then the entries of all write-ahead logs, whoever wrote
+//! For each partition its segments from the checkpoint's scan point or recovery point on (`scan_begin.rs`), then the entries of all write-ahead logs, whoever wrote
 //! them. `FORMAT.md` has the rules. Called by `ShardLog::recover`; each shard recovers its own partitions and reads all
 //! write-ahead logs, with bounded memory. Promise: what is returned online has every acknowledged record, synced in
 //! segments; what has not is returned offline, named, its files as they were found.
@@ -9,6 +9,7 @@
 
 mod largest_timestamp;
 mod partition_recovery;
+mod scan_begin;
 mod segment_scan;
 mod unfinished_swap;
 mod wal_chain;

@@ -1,5 +1,6 @@
 //! Takes up one partition from its directory: which segments it has, how far they can be trusted, its producers and epochs.
 
+use super::scan_begin::{Begin, read_index, usable_scan_point};
 use super::segment_scan::{Continuity, scan_segment};
 use super::unfinished_swap::finish_swaps;
 use crate::base::ids::Offset;
@@ -25,7 +26,7 @@ use std::rc::Rc;
 use tracing::warn;
 
 /// Largest small file (snapshot, epochs) that is read.
-const MAX_SMALL_FILE_BYTES: u64 = 256 << 20;
+pub(super) const MAX_SMALL_FILE_BYTES: u64 = 256 << 20;
 /// How much is written again at a time, in bytes.
 const REWRITE_BYTES: u64 = 1 << 20;
 
@@ -68,11 +69,16 @@ pub(in crate::log) async fn recover_segments(
     logs.sort_unstable();
     snapshots.sort_unstable();
     remove_old_segments(&dir, &entries, &mut logs, checkpoint.log_start).await?;
+    let epochs = read_epochs(&dir).await?;
+    let begin = usable_scan_point(&dir, &checkpoint, &logs, &snapshots, &epochs).await;
     let mut scan = Scan {
         spec,
         dir: &dir,
-        checkpoint,
-        epochs: read_epochs(&dir).await?,
+        entries: &entries,
+        checkpoint: &checkpoint,
+        begin,
+        indexed_bytes: 0,
+        epochs,
         epochs_dirty: false,
         producers: ProducerTable::default(),
         producers_from: Offset::ZERO,
@@ -108,16 +114,26 @@ pub(in crate::log) async fn recover_segments(
         end: (file_bytes, end),
         cut,
         excess,
+        begin,
+        indexed_bytes,
         ..
     } = scan;
+    let last = segments.back().map(|s| s.base);
+    let scan_point = begin
+        .map(|begin| begin.point)
+        .filter(|point| Some(point.base) == last);
     let writer = WriterState {
         busy: false,
         directory_durable,
-        segment: segments.back().map(|s| s.base),
+        segment: last,
         file_bytes,
         last_block: None,
         written: Tail::new(end).end(),
         synced: end,
+        synced_stream: 0,
+        scan_point,
+        old_snapshot: None,
+        indexed_bytes,
     };
     let first = logs.first().map_or(Offset::ZERO, |(base, _)| *base);
     if segments.is_empty() {
@@ -244,7 +260,12 @@ async fn read_epochs(dir: &Path) -> Result<EpochCache, PartitionOffline> {
 struct Scan<'a> {
     spec: &'a PartitionSpec,
     dir: &'a Path,
-    checkpoint: Checkpoint,
+    entries: &'a [DirEntry],
+    checkpoint: &'a Checkpoint,
+    /// Where reading begins, if not at a segment's beginning.
+    begin: Option<Begin>,
+    /// Up to this byte the last segment's index was on the disk.
+    indexed_bytes: u64,
     epochs: EpochCache,
     epochs_dirty: bool,
     producers: ProducerTable,
@@ -267,6 +288,11 @@ impl Scan<'_> {
             .rev()
             .filter(|base| **base <= self.checkpoint.recovery_point || Some(**base) == first)
         {
+            if let Some(begin) = &self.begin
+                && begin.point.offset >= *base
+            {
+                break;
+            }
             let path = SegmentFile::ProducerSnapshot.path(self.dir, *base);
             let Ok(bytes) = disk::read_file(&path, MAX_SMALL_FILE_BYTES).await else {
                 continue;
@@ -281,6 +307,10 @@ impl Scan<'_> {
                     warn!(path = %path.display(), what = e.what, "a producer snapshot is damaged: an older one is used, or the log")
                 }
             }
+        }
+        if let Some(begin) = &mut self.begin {
+            self.producers = std::mem::take(&mut begin.producers);
+            self.producers_from = begin.point.offset;
         }
     }
 
@@ -315,6 +345,27 @@ impl Scan<'_> {
         path: &PathBuf,
         next_base: Option<Offset>,
     ) -> Result<(), PartitionOffline> {
+        let begin = self.begin.as_ref().map(|begin| begin.point.clone());
+        let begin = begin.filter(|point| point.base == base);
+        let mut segment = Segment::new(base, rt::wall_ms(), 0);
+        let mut index = IndexBuild::default();
+        if let Some(point) = &begin {
+            segment.first_timestamp_ms = point.first_timestamp_ms;
+            segment.newest_ms = Some(point.newest_ms);
+            index = read_index(self.dir, self.entries, point).await;
+            self.indexed_bytes = index.indexed_bytes();
+            if next_base.is_none() && point.position == file_bytes {
+                // All of it is synced, and nothing stands behind it: the file need not even be opened.
+                segment.bytes = file_bytes;
+                segment.index = SegmentIndex::Building(Box::new(index));
+                self.segments.push_back(segment);
+                self.end = (file_bytes, point.offset);
+                return Ok(());
+            }
+        }
+        let start = begin
+            .as_ref()
+            .map_or((0, base), |point| (point.position, point.offset));
         let options = disk::OpenOptions {
             read: true,
             write: true,
@@ -331,32 +382,23 @@ impl Scan<'_> {
             Continuity::Strict
         };
         let mut unsynced_from = None;
-        let mut segment = Segment::new(base, rt::wall_ms(), 0);
-        let mut index = IndexBuild::default();
         let interval = self.spec.config.index_interval_bytes;
         let (epochs, epochs_dirty) = (&mut self.epochs, &mut self.epochs_dirty);
         let (producers, producers_from) = (&mut self.producers, self.producers_from);
-        let scanned = scan_segment(
-            &file,
-            path,
-            file_bytes,
-            (0, base),
-            continuity,
-            |header, position| {
-                let relative = (header.last_offset().0 - base.0).clamp(0, i64::from(i32::MAX)) as u32;
-                let bytes = header.size_bytes() as u64;
-                index.add(interval, position as u32, bytes, relative, header.max_timestamp);
-                segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
-                segment.newest_ms = segment.newest_ms.max(Some(header.max_timestamp));
-                if header.base_offset >= synced_below {
-                    unsynced_from.get_or_insert(position);
-                }
-                *epochs_dirty |= epochs.assign(header.partition_leader_epoch, header.base_offset);
-                if header.base_offset >= producers_from {
-                    producers.record(header, header.base_offset);
-                }
-            },
-        )
+        let scanned = scan_segment(&file, path, file_bytes, start, continuity, |header, position| {
+            let relative = (header.last_offset().0 - base.0).clamp(0, i64::from(i32::MAX)) as u32;
+            let bytes = header.size_bytes() as u64;
+            index.add(interval, position as u32, bytes, relative, header.max_timestamp);
+            segment.first_timestamp_ms.get_or_insert(header.max_timestamp);
+            segment.newest_ms = segment.newest_ms.max(Some(header.max_timestamp));
+            if header.base_offset >= synced_below {
+                unsynced_from.get_or_insert(position);
+            }
+            *epochs_dirty |= epochs.assign(header.partition_leader_epoch, header.base_offset);
+            if header.base_offset >= producers_from {
+                producers.record(header, header.base_offset);
+            }
+        })
         .await?;
         let rewritten = scanned.next_offset > synced_below;
         if rewritten {
@@ -386,7 +428,10 @@ impl Scan<'_> {
                 return Err(damaged(path, scanned.position, Some(scanned.next_offset), &what));
             }
             segment.index = SegmentIndex::OnDisk;
-            self.rewrite_indexes(base, index).await?;
+            if begin.is_none() {
+                // Else they are whole on the disk: they were before the next segment was made.
+                self.rewrite_indexes(base, index).await?;
+            }
             self.end = (scanned.position, next);
         } else {
             // Zeros behind the last batch do no harm: they are written over.

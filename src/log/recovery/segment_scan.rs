@@ -45,8 +45,6 @@ pub(super) async fn scan_segment(
     let mut buffer: Option<(u64, rt::disk::ReadBuf)> = None;
     loop {
         let left = (file_bytes - position) as usize;
-        let wanted = left.min(BATCH_HEADER_BYTES);
-        let header_bytes = window(file, path, &mut buffer, position, wanted).await?;
         let ended = |bad: Option<String>| {
             Ok(ScanEnd {
                 position,
@@ -57,6 +55,8 @@ pub(super) async fn scan_segment(
         if left == 0 {
             return ended(None);
         }
+        let wanted = left.min(BATCH_HEADER_BYTES);
+        let header_bytes = window(file, path, &mut buffer, position, wanted).await?;
         let header = match BatchHeader::parse(&header_bytes) {
             Ok(header) => header,
             Err(e) => {

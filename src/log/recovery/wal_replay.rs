@@ -254,7 +254,7 @@ impl WalReplay {
             .map(|(id, partition)| {
                 let online = partition.state.map(|recovering| {
                     recovering.log.recovered(recovering.log_start);
-                    recovering.log.note_checkpoint();
+                    recovering.log.note_recovered();
                     recovering.log
                 });
                 (id, online)
@@ -295,16 +295,18 @@ async fn flush_one(log: &Rc<PartitionLog>, excess: bool, mode: SyncMode) -> Resu
     if excess {
         cut_off(log).await?;
     }
-    let unwritten = {
+    let (unwritten, unsynced) = {
         let state = log.state.borrow();
-        state.writer.written.stream < state.tail.end().stream
+        let (written, end) = (state.writer.written, state.tail.end());
+        let unwritten = written.stream < end.stream;
+        let unsynced = unwritten || state.writer.synced < written.offset || state.epochs_dirty;
+        (unwritten, unsynced)
     };
     if !unwritten && mode == SyncMode::Later {
         return Ok(());
     }
-    let empty = log.state.borrow().writer.segment.is_none() && !unwritten;
-    if empty {
-        // A partition without records needs no directory yet.
+    if !unsynced {
+        // What was found in the segments is synced: most partitions need nothing. One without records needs no directory yet.
         return Ok(());
     }
     log.write_tail(mode).await.map_err(|stopped| match stopped {

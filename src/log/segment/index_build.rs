@@ -18,6 +18,29 @@ pub struct IndexBuild {
 }
 
 impl IndexBuild {
+    /// What is known of a segment's first `bytes`, from its files: all entries lead there. A batch that is noted next stands
+    /// behind them.
+    pub fn resume(
+        offsets: Vec<OffsetPosition>,
+        times: Vec<TimestampOffset>,
+        max_timestamp: Option<TimestampOffset>,
+        bytes: u64,
+    ) -> IndexBuild {
+        let indexed = offsets.last().map_or(0, |entry| u64::from(entry.position));
+        IndexBuild {
+            offsets,
+            times,
+            max_timestamp,
+            interval_bytes: 0,
+            bytes_since_entry: bytes - indexed,
+        }
+    }
+
+    /// Behind which byte it has no entry.
+    pub fn indexed_bytes(&self) -> u64 {
+        self.offsets.last().map_or(0, |entry| u64::from(entry.position))
+    }
+
     /// Notes a batch at `position` of the segment.
     pub fn add(
         &mut self,

@@ -5,5 +5,6 @@ mod crashes;
 mod lifecycle;
 mod lifetime;
 mod oracle;
+mod scan_points;
 mod server;
 mod topic_configs;

@@ -38,6 +38,8 @@ fn options(data_dir: Arc<DataDir>, shard: u16) -> ShardLogOptions {
         uncommitted_bytes: 1 << 20,
         open_files: 4,
         checkpoint_interval_ms: 30,
+        checkpoint_bytes: [1, 10 << 10, 1 << 30][below(3) as usize],
+        scan_files_step_bytes: [1, 5 << 10, 1 << 30][below(3) as usize],
         producer_id_expiration_ms: i64::MAX,
         ..ShardLogOptions::new(data_dir, ShardId(shard))
     }
