@@ -250,7 +250,7 @@ async fn run(seed: u64) {
 
 #[test]
 fn clients_find_what_they_were_promised() {
-    sim::check_seeds("clients_find_what_they_were_promised", 0..100, run);
+    sim::check_seeds("clients_find_what_they_were_promised", 0..300, run);
 }
 
 #[test]

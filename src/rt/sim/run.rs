@@ -85,15 +85,11 @@ impl Drop for End {
 }
 
 /// Runs a test with many seeds, each in a simulation of its own. If one fails its number is printed, with how to run it
-/// alone, and the panic goes on.
+/// alone, and the panic goes on. A variable of the environment asks for another seed, or for another range of them.
 pub fn check_seeds<F: Future<Output = ()> + 'static>(name: &str, seeds: Range<u64>, test: impl Fn(u64) -> F) {
     let seeds = match std::env::var(SEED_VARIABLE) {
-        Ok(only) => {
-            let only: u64 = only
-                .parse()
-                .unwrap_or_else(|_| panic!("{SEED_VARIABLE}={only} is not a number"));
-            only..only + 1
-        }
+        Ok(wanted) => parse_seeds(&wanted)
+            .unwrap_or_else(|| panic!("{SEED_VARIABLE}={wanted}: a number, or a range as 0..10000")),
         Err(_) => seeds,
     };
     for seed in seeds {
@@ -104,4 +100,13 @@ pub fn check_seeds<F: Future<Output = ()> + 'static>(name: &str, seeds: Range<u6
             resume_unwind(panic);
         }
     }
+}
+
+/// A number, or a range of them.
+fn parse_seeds(text: &str) -> Option<Range<u64>> {
+    if let Some((first, end)) = text.split_once("..") {
+        return Some(first.parse().ok()?..end.parse().ok()?);
+    }
+    let only: u64 = text.parse().ok()?;
+    Some(only..only.checked_add(1)?)
 }
