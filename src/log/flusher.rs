@@ -229,6 +229,8 @@ pub(super) struct Flusher {
     shard: Rc<ShardContext>,
     partitions: Partitions,
     closing: Rc<Cell<bool>>,
+    /// Whether what was written is being synced.
+    syncing: Rc<Cell<bool>>,
 }
 
 impl Flusher {
@@ -237,6 +239,7 @@ impl Flusher {
             shard,
             partitions,
             closing,
+            syncing: Rc::default(),
         }
     }
 
@@ -264,6 +267,7 @@ impl Flusher {
             }
             if now >= next_checkpoint {
                 self.expire_producers();
+                self.sync_written();
                 self.write_checkpoint(CheckpointFiles::All).await;
                 next_checkpoint = rt::now().plus(checkpoint_interval);
             }
@@ -279,6 +283,30 @@ impl Flusher {
             // Whether it was woken or the time has come: the loop looks at everything.
             let _ = rt::timeout(next.since(rt::now()), woken).await;
         }
+    }
+
+    /// Syncs what was written to segments and was not synced yet, a few partitions at a time, so that a start after a crash
+    /// does not have to. Under load it is synced before, when a write-ahead log file is freed.
+    fn sync_written(&self) {
+        if self.syncing.replace(true) {
+            return;
+        }
+        let unsynced: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        let (shard, syncing, closing) = (self.shard.clone(), self.syncing.clone(), self.closing.clone());
+        rt::spawn(async move {
+            for partition in unsynced {
+                if closing.get() || shard.stopped().is_some() {
+                    break;
+                }
+                if partition.has_unsynced() {
+                    let _permit = shard.segment_writes.take(1).await;
+                    // An error has stopped the partition and was logged there.
+                    let _ = partition.write_tail(SyncMode::Now).await;
+                }
+                rt::yield_if_needed().await;
+            }
+            syncing.set(false);
+        });
     }
 
     async fn write_checkpoint(&self, files: CheckpointFiles) {

@@ -345,6 +345,12 @@ impl PartitionLog {
         Ok(())
     }
 
+    /// Whether something was written to the segments and is not synced.
+    pub(in crate::log) fn has_unsynced(&self) -> bool {
+        let state = self.state.borrow();
+        state.stopped.is_none() && state.writer.synced < state.writer.written.offset
+    }
+
     /// Notes this partition's offsets for the next write of the checkpoint files.
     pub(in crate::log) fn note_checkpoint(&self) {
         let checkpoint = {

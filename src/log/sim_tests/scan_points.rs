@@ -3,6 +3,7 @@
 use super::lifecycle::{DIR, Server, append, batch, read_all, run, spec};
 use super::oracle::below;
 use crate::base::ids::{Offset, ProducerEpoch, ProducerId};
+use crate::log::recovery_checkpoint::RecoveryCheckpoint;
 use crate::log::*;
 use crate::rt::sim;
 use crate::wire::records::{BatchBuilder, Compression};
@@ -73,6 +74,30 @@ fn what_was_synced_long_ago_is_not_read_at_a_start() {
             assert!(!good.unwrap().execute().await.unwrap().to_vec().is_empty());
         })
         .await;
+    });
+}
+
+#[test]
+fn what_rests_is_synced_and_noted() {
+    sim::check_seeds("what_rests_is_synced_and_noted", 0..10, |_| async {
+        let disk = run(async {
+            let server = Server::start(vec![spec(1, one_segment())], |options| {
+                options.flush_interval_ms = 20;
+                options.checkpoint_interval_ms = 50;
+            })
+            .await;
+            for _ in 0..5 {
+                append(&server.online(), batch(1, &[1; 900])).await;
+            }
+            noted().await;
+        })
+        .await;
+        let checkpoint = RecoveryCheckpoint::parse(&disk.read(CHECKPOINT).unwrap()).unwrap();
+        let [(_, point)] = &checkpoint.partitions[..] else {
+            panic!("one partition: {checkpoint:?}");
+        };
+        assert_eq!(point.recovery_point, Offset(5));
+        assert_eq!(point.scan_point.as_ref().unwrap().offset, Offset(5));
     });
 }
 
