@@ -33,7 +33,25 @@ struct Server {
     log: Rc<PartitionLog>,
 }
 
+/// The same partition, compacted whenever something can be.
+fn compacted_spec() -> PartitionSpec {
+    let config = TopicLogConfig {
+        cleanup_policy: CleanupPolicy::Compact,
+        min_cleanable_dirty_ratio: 0.0,
+        file_delete_delay_ms: 0,
+        ..(*spec().config).clone()
+    };
+    PartitionSpec {
+        config: Arc::new(config),
+        ..spec()
+    }
+}
+
 async fn start(dir: &Path) -> Server {
+    start_with(dir, spec()).await
+}
+
+async fn start_with(dir: &Path, spec: PartitionSpec) -> Server {
     let data_dir = DataDir::open(dir).expect("a data directory");
     let options = ShardLogOptions {
         wal_file_bytes: 1 << 20,
@@ -43,7 +61,7 @@ async fn start(dir: &Path) -> Server {
         ..ShardLogOptions::new(data_dir.clone(), ShardId(0))
     };
     let shard = ShardLog::open(options).await.expect("a shard");
-    let mut recovered = shard.recover(vec![spec()]).await;
+    let mut recovered = shard.recover(vec![spec]).await;
     data_dir.remove_recovered_wals().expect("removed");
     shard.start().await.expect("started");
     let log = recovered.remove(0).1.expect("online");
@@ -171,12 +189,89 @@ fn a_partition_is_the_same_after_each_start_and_kafkas_tool_reads_it() {
     let epochs = std::fs::read_to_string(partition.join("leader-epoch-checkpoint")).expect("read");
     assert_eq!(epochs, "0\n1\n4 0\n");
 
+    dump_all(&files);
+}
+
+#[test]
+fn a_compacted_partition_is_the_same_after_a_start_and_kafkas_tool_reads_it() {
+    let dir = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let all = on_shard(dir.path(), async |dir| {
+        let server = start_with(&dir, compacted_spec()).await;
+        let mut tombstone = BatchBuilder::new(Compression::Zstd);
+        tombstone.append(1_700_000_000_000, Some(b"gone"), None, &[]);
+        tombstone.append(1_700_000_000_001, Some(b"there"), Some(b"value"), &[]);
+        let tombstone = tombstone.build().expect("compresses");
+        server
+            .log
+            .append(tombstone, AppendOrigin::Client)
+            .expect("appended");
+        let mut last = Offset(0);
+        for number in 0..450 {
+            let appended = server
+                .log
+                .append(batch(number), AppendOrigin::Client)
+                .expect("appended");
+            last = appended.last_offset;
+            if number % 150 == 149 {
+                server.log.wait_durable(last.plus(1)).await.expect("durable");
+                server.shard.compact_now().await;
+            }
+        }
+        let all = read_all(&server.log).await;
+        // The tombstone, the value beside it, and what is in the active segment.
+        let found = offsets(&all);
+        assert_eq!((found[0], found[1]), (0, 1));
+        assert!(
+            found.len() < 450 && *found.last().expect("more") == last.0,
+            "{found:?}"
+        );
+        server.shard.shutdown().await.expect("in order");
+        server.data_dir.mark_clean_shutdown().expect("marked");
+        all
+    });
+    on_shard(dir.path(), async move |dir| {
+        let server = start_with(&dir, compacted_spec()).await;
+        assert!(read_all(&server.log).await == all);
+        let again = server
+            .log
+            .append(batch(449), AppendOrigin::Client)
+            .expect("recognised");
+        assert!(again.duplicate);
+        server.shard.shutdown().await.expect("in order");
+    });
+    let checkpoint = std::fs::read_to_string(dir.path().join("cleaner-offset-checkpoint")).expect("read");
+    assert!(checkpoint.starts_with("0\n1\nevents 2 "), "{checkpoint}");
+    let listed = std::fs::read_dir(dir.path().join("events-2")).expect("listed");
+    let files: Vec<_> = listed.map(|e| e.expect("an entry").path()).collect();
+    assert!(
+        !files
+            .iter()
+            .any(|f| f.extension().is_some_and(|e| e == "swap" || e == "cleaned"))
+    );
+    dump_all(&files);
+}
+
+/// The offsets of all records.
+fn offsets(bytes: &[u8]) -> Vec<i64> {
+    let mut found = Vec::new();
+    for batch in batches(bytes) {
+        let open = batch.expect("whole").open(1 << 20).expect("readable");
+        found.extend(open.records().map(|r| r.expect("a record").offset.0));
+    }
+    found
+}
+
+/// Has Kafka's tool look at all files of a partition, where it is found.
+fn dump_all(files: &[PathBuf]) {
     let Some(jars) = KafkaJars::find("that Apache Kafka's dump tool reads our files") else {
         return;
     };
     for extension in ["log", "index", "timeindex", "snapshot"] {
-        for file in of(extension) {
-            dump(jars, &file);
+        for file in files
+            .iter()
+            .filter(|f| f.extension().is_some_and(|e| e == extension))
+        {
+            dump(jars, file);
         }
     }
 }
