@@ -18,6 +18,8 @@ from harness.report import FAILED, PASSED, SKIPPED, Result
 NAME = "kafka-python"
 TOOLS: tuple[str, ...] = ()
 SUITE_TIMEOUT_S = 900
+# What its one module is for is said in it.
+PLUGIN = Path(__file__).resolve().parent / "kafka_python_plugin"
 
 # The archive's fixtures import a module that the archive does not hold. With a broker that runs already they need no
 # more of it than that the two classes exist.
@@ -64,9 +66,10 @@ def run(broker, expectations: Expectations, scratch: Path, only: str | None) -> 
     python, source = prepare()
     # KAFKA_ROOT, where Kafka would be installed to start it from, only has to be a folder.
     env = {**os.environ, "KAFKA_URI": f"kafka://{broker.bootstrap}", "KAFKA_VERSION": "4.3.0",
-           "KAFKA_ROOT": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+           "KAFKA_ROOT": str(scratch), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(PLUGIN)}
     report = scratch / "report.xml"
-    command = [str(python), "-m", "pytest", "test/integration", "-q", "-p", "no:cacheprovider", "--timeout=120",
+    command = [str(python), "-m", "pytest", "test/integration", "-q", "-p", "no:cacheprovider", "-p", "bootstrap_first",
+               "--timeout=120",
                f"--junitxml={report}", "-o", "log_level=WARNING", "--ignore=test/integration/test_sasl_integration.py",
                "--ignore=test/integration/test_ssl_integration.py"]
     if only:
