@@ -93,6 +93,10 @@ class Broker:
         if errors:
             raise BrokerFailed("the broker logged errors that nothing provoked:\n" + "\n".join(errors[:10]))
 
+    def restart(self, shards: int) -> None:
+        self.stop()
+        self.start(shards)
+
     def error_lines(self) -> list[str]:
         self._log_reader.join(STOPPED_WITHIN_S)
         return [line for line in self._log if re.search(r"\bERROR\b|panicked at", line)]
@@ -116,6 +120,9 @@ class ExternalBroker:
         self.data = None
 
     def stop(self) -> None:
+        pass
+
+    def restart(self, shards: int) -> None:
         pass
 
     def close(self) -> None:
