@@ -2,7 +2,7 @@
 //!
 //! Never call these on a shard.
 
-use super::DirEntry;
+use super::{DirEntry, Space};
 use crate::rt::backend;
 use std::io;
 use std::path::Path;
@@ -51,6 +51,11 @@ pub fn read(path: impl AsRef<Path>, max_len: u64) -> io::Result<Vec<u8>> {
 /// See [`super::write_file_atomic`].
 pub fn write_file_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     backend::disk::blocking::write_file_atomic(path.as_ref(), bytes)
+}
+
+/// See [`super::space`].
+pub fn space(path: impl AsRef<Path>) -> io::Result<Space> {
+    backend::disk::blocking::space(path.as_ref())
 }
 
 /// See [`super::read_dir`].

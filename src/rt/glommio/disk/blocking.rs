@@ -88,7 +88,7 @@ pub(in crate::rt) fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-pub(super) fn space(path: &Path) -> io::Result<Space> {
+pub(in crate::rt) fn space(path: &Path) -> io::Result<Space> {
     let found = rustix::fs::statvfs(path)?;
     Ok(Space {
         total_bytes: found.f_blocks.saturating_mul(found.f_frsize),

@@ -70,7 +70,7 @@ impl File {
         let kind = if changes { Kind::Metadata } else { Kind::Read };
         let node = operate(disk.clone(), kind, {
             let path = path.clone();
-            move |disk, _| open_node(&mut disk.tree.borrow_mut(), &path, &options)
+            move |disk, _| open_node(disk, &path, &options)
         })
         .await?;
         let durability = if options.dsync {
@@ -149,7 +149,7 @@ impl File {
     pub(in crate::rt) async fn preallocate(&self, len: u64) -> io::Result<()> {
         let node = self.node;
         operate(self.disk.clone(), Kind::Metadata, move |disk, _| {
-            disk.has_room(node, len)
+            disk.reserve(node, len)
         })
         .await
     }
@@ -170,7 +170,9 @@ impl fmt::Debug for File {
 }
 
 /// Finds or makes the node of a file.
-pub(super) fn open_node(tree: &mut Tree, path: &Path, options: &OpenOptions) -> io::Result<NodeId> {
+pub(super) fn open_node(disk: &Disk, path: &Path, options: &OpenOptions) -> io::Result<NodeId> {
+    let has_room = disk.has_room_for_name();
+    let tree = &mut *disk.tree.borrow_mut();
     let (dir, name) = tree.lookup_parent(path)?;
     let there = tree.dir(dir)?.visible.get(&name).copied();
     match there {
@@ -183,27 +185,43 @@ pub(super) fn open_node(tree: &mut Tree, path: &Path, options: &OpenOptions) -> 
             }
             Ok(node)
         }
-        None if options.create || options.create_new => tree.create_file(dir, name),
+        None if options.create || options.create_new => {
+            has_room?;
+            tree.create_file(dir, name)
+        }
         None => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
 pub(in crate::rt) async fn create_dir_all(path: &Path) -> io::Result<()> {
+    let disk = current_disk(&world());
     let path = path.to_owned();
-    operate_names(Kind::Metadata, move |tree| tree.create_dir_all(&path)).await
+    operate(disk, Kind::Metadata, move |disk, _| make_dirs(disk, &path)).await
+}
+
+/// Makes the directories of a path that are not there.
+pub(super) fn make_dirs(disk: &Disk, path: &Path) -> io::Result<()> {
+    let has_room = disk.has_room_for_name();
+    let mut tree = disk.tree.borrow_mut();
+    if tree.lookup(path).is_err() {
+        has_room?;
+    }
+    tree.create_dir_all(path)
 }
 
 pub(in crate::rt) async fn space(path: &Path) -> io::Result<Space> {
-    let capacity = current_disk(&world()).capacity_bytes();
+    let disk = current_disk(&world());
     let path = path.to_owned();
-    operate_names(Kind::Read, move |tree| {
-        tree.lookup(&path)?;
-        Ok(Space {
-            total_bytes: capacity,
-            usable_bytes: capacity.saturating_sub(tree.allocated()),
-        })
+    operate(disk, Kind::Read, move |disk, _| space_on(disk, &path)).await
+}
+
+pub(super) fn space_on(disk: &Disk, path: &Path) -> io::Result<Space> {
+    let mut tree = disk.tree.borrow_mut();
+    tree.lookup(path)?;
+    Ok(Space {
+        total_bytes: disk.capacity_bytes(),
+        usable_bytes: disk.free_bytes(&tree),
     })
-    .await
 }
 
 pub(in crate::rt) async fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {

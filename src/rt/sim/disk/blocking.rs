@@ -1,11 +1,11 @@
 //! The disk's operations as the control thread sees them: at once. When the power goes the caller gets an error, and
 //! runs no further than to its next wait.
 
-use super::async_ops::open_node;
+use super::async_ops::{make_dirs, open_node, space_on};
 use super::device::{Disk, Kind, Power};
 use super::file_node::Durability;
 use super::tree::{NodeId, Tree};
-use crate::rt::disk::{DirEntry, OpenOptions};
+use crate::rt::disk::{DirEntry, OpenOptions, Space};
 use crate::rt::sim::process::current_disk;
 use crate::rt::sim::world::{World, world};
 use std::ffi::OsString;
@@ -51,7 +51,7 @@ impl AppendFile {
             create: true,
             ..OpenOptions::default()
         };
-        let node = operate_names(Kind::Metadata, |tree| open_node(tree, path, &options))?;
+        let node = operate(Kind::Metadata, |disk, _| open_node(disk, path, &options))?;
         Ok(AppendFile {
             disk: current_disk(&world()),
             node,
@@ -156,7 +156,11 @@ pub(in crate::rt) fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
 }
 
 pub(in crate::rt) fn create_dir_all(path: &Path) -> io::Result<()> {
-    operate_names(Kind::Metadata, |tree| tree.create_dir_all(path))
+    operate(Kind::Metadata, |disk, _| make_dirs(disk, path))
+}
+
+pub(in crate::rt) fn space(path: &Path) -> io::Result<Space> {
+    operate(Kind::Read, |disk, _| space_on(disk, path))
 }
 
 pub(in crate::rt) fn rename(from: &Path, to: &Path) -> io::Result<()> {

@@ -8,6 +8,8 @@ pub(super) const BLOCK: u64 = 4096;
 #[derive(Clone, Default)]
 pub(super) struct Content {
     blocks: BTreeMap<u64, Rc<[u8; BLOCK as usize]>>,
+    /// The first so many blocks have their room, written or not.
+    reserved_blocks: u64,
     len: u64,
 }
 
@@ -18,7 +20,16 @@ impl Content {
 
     /// Bytes that take room.
     pub(super) fn allocated(&self) -> u64 {
-        self.blocks.len() as u64 * BLOCK
+        let behind = match self.reserved_blocks {
+            0 => self.blocks.len(),
+            reserved => self.blocks.range(reserved..).count(),
+        };
+        (self.reserved_blocks + behind as u64) * BLOCK
+    }
+
+    /// Gives the first `len` bytes their room. The length stays.
+    pub(super) fn reserve(&mut self, len: u64) {
+        self.reserved_blocks = self.reserved_blocks.max(len.div_ceil(BLOCK));
     }
 
     /// Bytes of room a write there would need in addition.
@@ -26,7 +37,11 @@ impl Content {
         if len == 0 {
             return 0;
         }
-        let (first, last) = (position / BLOCK, (position + len - 1) / BLOCK);
+        let last = (position + len - 1) / BLOCK;
+        let first = (position / BLOCK).max(self.reserved_blocks);
+        if first > last {
+            return 0;
+        }
         (last - first + 1 - self.blocks.range(first..=last).count() as u64) * BLOCK
     }
 
@@ -42,8 +57,9 @@ impl Content {
         self.put(position, &bytes[..room]);
     }
 
-    /// Cuts the file, or extends it with zeros.
+    /// Cuts the file, or extends it with zeros. Room that was reserved behind the new end is given back.
     pub(super) fn set_len(&mut self, len: u64) {
+        self.reserved_blocks = self.reserved_blocks.min(len.div_ceil(BLOCK));
         if len < self.len {
             self.blocks.split_off(&len.div_ceil(BLOCK));
             if let Some(last) = self.blocks.get_mut(&(len / BLOCK)) {

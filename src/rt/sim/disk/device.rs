@@ -1,5 +1,6 @@
 //! The disk: counts, times and spoils operations on the tree.
 
+use super::content::BLOCK;
 use super::crash::scatter;
 use super::faults::FaultPlan;
 use super::file_node::Durability;
@@ -17,6 +18,8 @@ pub(in crate::rt::sim) struct Disk {
     changes: Cell<u64>,
     /// Rises with each crash: what was in flight before has no effect after.
     epoch: Cell<u64>,
+    /// Bytes that files of others take, who are not simulated.
+    pub(super) occupied_bytes: Cell<u64>,
 }
 
 /// The kinds of operations errors are planned for.
@@ -43,6 +46,7 @@ impl Disk {
             plan: RefCell::new(FaultPlan::default()),
             changes: Cell::new(0),
             epoch: Cell::new(0),
+            occupied_bytes: Cell::new(0),
         }
     }
 
@@ -123,11 +127,22 @@ impl Disk {
         durability: Durability,
     ) -> io::Result<()> {
         let mut tree = self.tree.borrow_mut();
-        if let Some(capacity) = self.plan.borrow().capacity_bytes {
-            let missing = tree.file(node)?.visible.missing(position, bytes.len() as u64);
-            if missing > 0 && tree.allocated() + missing > capacity {
-                return Err(io::ErrorKind::StorageFull.into());
+        let free = self.free_bytes(&tree);
+        let missing = tree.file(node)?.visible.missing(position, bytes.len() as u64);
+        if missing > free {
+            // As a kernel does, which writes block after block: the first ones may be there.
+            let mut fitting = bytes.len() as u64;
+            while fitting > 0 && tree.file(node)?.visible.missing(position, fitting) > free {
+                fitting = (fitting - 1) / BLOCK * BLOCK;
             }
+            let written = world.random.borrow_mut().below(fitting / BLOCK + 1) * BLOCK;
+            if written > 0 {
+                let number = tree.number();
+                let part = bytes[..written as usize].into();
+                tree.file(node)?
+                    .write(number, position, part, Durability::Pending);
+            }
+            return Err(io::ErrorKind::StorageFull.into());
         }
         let number = tree.number();
         let file = tree.file(node)?;
@@ -174,17 +189,32 @@ impl Disk {
         self.plan.borrow().capacity_bytes.unwrap_or(u64::MAX >> 1)
     }
 
-    /// Room for a reservation.
-    pub(super) fn has_room(&self, node: NodeId, len: u64) -> io::Result<()> {
-        let mut tree = self.tree.borrow_mut();
-        let Some(capacity) = self.plan.borrow().capacity_bytes else {
-            return Ok(());
-        };
-        let missing = tree.file(node)?.visible.missing(0, len);
-        if tree.allocated() + missing > capacity {
-            Err(io::ErrorKind::StorageFull.into())
-        } else {
-            Ok(())
+    /// How much room there is.
+    pub(super) fn free_bytes(&self, tree: &Tree) -> u64 {
+        if self.plan.borrow().capacity_bytes.is_none() {
+            return u64::MAX >> 1;
         }
+        let taken = tree.allocated() + self.occupied_bytes.get();
+        self.capacity_bytes().saturating_sub(taken)
+    }
+
+    /// Room for another name: a directory takes no more of them on a disk without a free block.
+    pub(super) fn has_room_for_name(&self) -> io::Result<()> {
+        match self.free_bytes(&self.tree.borrow()) {
+            0..BLOCK => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reserves room.
+    pub(super) fn reserve(&self, node: NodeId, len: u64) -> io::Result<()> {
+        let mut tree = self.tree.borrow_mut();
+        let free = self.free_bytes(&tree);
+        let content = &mut tree.file(node)?.visible;
+        if content.missing(0, len) > free {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        content.reserve(len);
+        Ok(())
     }
 }

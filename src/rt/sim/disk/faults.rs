@@ -19,7 +19,8 @@ pub struct FaultPlan {
     pub sync_error: f64,
     /// Errors happen only to files whose path contains this.
     pub only_paths_with: Option<String>,
-    /// Room on the disk in bytes, in blocks of 4 KiB; a write that needs more fails with `StorageFull`.
+    /// Room on the disk in bytes, in blocks of 4 KiB. What needs more fails with `StorageFull`: a write, of which the first
+    /// blocks may be there then, a reservation, and, when no block is free, a new file or directory.
     pub capacity_bytes: Option<u64>,
     /// The machine loses power when this many operations that change something have been started since the plan was
     /// set: 1 is the next one. That one is still in flight then.
@@ -69,6 +70,16 @@ impl SimDisk {
     /// Replaces the plan; the count of [`FaultPlan::crash_at_op`] starts anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.0.set_faults(plan);
+    }
+
+    /// From now on files of others take this much of the disk's room. Stays whatever the plan is.
+    pub fn occupy(&self, bytes: u64) {
+        self.0.occupied_bytes.set(bytes);
+    }
+
+    /// How much room there is, with a plan that has a capacity.
+    pub fn free_bytes(&self) -> u64 {
+        self.0.free_bytes(&self.0.tree.borrow())
     }
 
     /// How many operations that change something were started since the plan was set.

@@ -353,6 +353,52 @@ fn faults_come_as_planned() {
 }
 
 #[test]
+fn a_full_disk_takes_no_more_until_there_is_room() {
+    sim::check_seeds("a_full_disk_takes_no_more", 0..20, |_| async {
+        let process = sim::spawn_process("m", async {
+            let own = sim::disk::of("m");
+            sim::disk::set_faults(FaultPlan {
+                capacity_bytes: Some(10 * 4096),
+                ..FaultPlan::default()
+            });
+            let full = |error: io::Error| assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+            let file = File::open("/f", &create()).await.expect("open");
+            file.preallocate(8 * 4096).await.expect("room for eight");
+            assert_eq!(own.free_bytes(), 2 * 4096);
+            full(file.preallocate(11 * 4096).await.expect_err("eleven"));
+            // What is reserved needs no room.
+            own.occupy(2 * 4096);
+            write(&file, 1, 0, 8).await.expect("reserved");
+            full(write(&file, 2, 7 * 4096, 2).await.expect_err("a ninth block"));
+            // The part of it that has room may be there.
+            let last = file.read_at(7 * 4096, 8192).await.expect("read");
+            assert!(last[..] == [1; 4096] || last[..] == [2; 4096]);
+            full(
+                File::open("/g", &create())
+                    .await
+                    .expect_err("no block for a name"),
+            );
+            full(disk::create_dir_all("/d").await.expect_err("no block for a name"));
+            full(
+                disk::write_file_atomic("/f", vec![3])
+                    .await
+                    .expect_err("no block"),
+            );
+            disk::rename("/f", "/h").await.expect("needs no room");
+            // Whoever took it gives it back.
+            own.occupy(0);
+            write(&file, 2, 7 * 4096, 2).await.expect("there is room");
+            assert_eq!(disk::space("/").await.expect("space").usable_bytes, 4096);
+            file.set_len(4096).await.expect("cut");
+            assert_eq!(own.free_bytes(), 9 * 4096);
+            disk::remove_file("/h").await.expect("remove");
+            assert_eq!(own.free_bytes(), 10 * 4096);
+        });
+        assert_eq!(sim::exited(process).await, sim::Exit::Finished);
+    });
+}
+
+#[test]
 fn a_failed_sync_loses_writes_for_good() {
     let outcomes = outcomes(
         || async {
