@@ -42,14 +42,19 @@ pub struct BenchTopic {
 }
 
 impl BenchTopic {
-    /// Creates the topic and waits until every partition has a leader that serves it.
+    /// Creates the topic and waits until every partition has a leader that serves it. `suffix` tells it apart from others of
+    /// the same run.
     ///
     /// # Errors
     /// When the broker refuses, or takes too long.
-    pub fn create(client: &mut BrokerClient, workload: &Workload) -> anyhow::Result<BenchTopic> {
+    pub fn create(
+        client: &mut BrokerClient,
+        workload: &Workload,
+        suffix: &str,
+    ) -> anyhow::Result<BenchTopic> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!(
-            "bench-{}-{}-{}",
+            "bench-{}-{}-{}{suffix}",
             workload.name,
             now.as_millis(),
             std::process::id()

@@ -37,6 +37,18 @@ pub trait Load {
 
     /// An answer was read to its end.
     fn answered(&mut self, connection: usize, tag: usize, answer: Answered);
+
+    /// Takes note that a request has become due, and names its connection. `None`: none is due at `now`. Loads that go by
+    /// answers alone have no such moments.
+    fn release(&mut self, now: Instant) -> Option<usize> {
+        let _ = now;
+        None
+    }
+
+    /// When the next request becomes due.
+    fn next_due(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// A request on its way out.
@@ -45,17 +57,18 @@ pub struct Outgoing {
     pub frame: Rc<[u8]>,
     /// Given back with the answer.
     pub tag: usize,
+    /// When it should have been sent, for loads that go by the clock: a broker that stalls does not put off what was due
+    /// meanwhile.
+    pub due: Option<Instant>,
 }
 
 /// How an answer came in.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered {
-    /// From when the request was handed to the connection.
+    /// From when the request was due, or else was handed to the connection.
     pub latency: Duration,
-    /// Size of the request's frame.
-    pub request_bytes: usize,
-    /// Size of the answer's frame.
-    pub response_bytes: usize,
+    /// When the answer was there.
+    pub at: Instant,
 }
 
 /// What a load did with the bytes it was shown.
@@ -69,14 +82,12 @@ pub enum Progress {
 
 struct InFlight {
     tag: usize,
-    request_bytes: usize,
     since: Instant,
 }
 
 /// The answer that is being read.
 struct Incoming {
     left: usize,
-    whole: usize,
 }
 
 /// A non-blocking connection to one node.
@@ -158,13 +169,12 @@ impl Connection {
         }
         let now = Instant::now();
         while self.in_flight.len() < self.max_in_flight {
-            let Some(Outgoing { frame, tag }) = load.next(self.index) else {
+            let Some(Outgoing { frame, tag, due }) = load.next(self.index) else {
                 return;
             };
             self.in_flight.push_back(InFlight {
                 tag,
-                request_bytes: frame.len(),
-                since: now,
+                since: due.unwrap_or(now),
             });
             self.outbox.push_back(frame);
         }
@@ -259,7 +269,7 @@ impl Connection {
                 let whole =
                     usize::try_from(i32::from_be_bytes(*length)).context("a negative frame length")?;
                 self.inbox_range.start += 4;
-                self.incoming = Some(Incoming { left: whole, whole });
+                self.incoming = Some(Incoming { left: whole });
                 continue;
             };
             let request = self.in_flight.front().expect("an answer belongs to a request");
@@ -282,9 +292,8 @@ impl Connection {
             if incoming.left == 0 && self.skip == 0 {
                 let now = *now.get_or_insert_with(Instant::now);
                 let answer = Answered {
-                    latency: now.duration_since(request.since),
-                    request_bytes: request.request_bytes,
-                    response_bytes: incoming.whole + 4,
+                    latency: now.saturating_duration_since(request.since),
+                    at: now,
                 };
                 let tag = request.tag;
                 self.incoming = None;

@@ -1,11 +1,14 @@
-//! The reading load: each lane reads its partitions from where it is to their ends, one fetch at a time.
+//! The reading load: each lane reads its partitions from where it is to their ends, one fetch at a time. Without an end it
+//! follows what is written; with `repeat` it starts again at the beginning.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::{bail, ensure};
 
 use super::answer::{Answer, error_name};
 use super::connection::{Answered, Load, Outgoing, Progress};
+use super::departures::Departures;
 use super::meter::Meter;
 use super::produce_load::BatchSize;
 
@@ -14,20 +17,46 @@ use super::produce_load::BatchSize;
 pub struct PartitionCursor {
     /// Index of the partition.
     pub partition: i32,
+    /// Offset of the first record to read.
+    pub begin: i64,
     /// Offset of the next record to read.
     pub next: i64,
     /// Offset to stop at.
     pub end: i64,
 }
 
+impl PartitionCursor {
+    /// A cursor at the beginning of what is to be read.
+    pub fn new(partition: i32, begin: i64, end: i64) -> PartitionCursor {
+        PartitionCursor {
+            partition,
+            begin,
+            next: begin,
+            end,
+        }
+    }
+}
+
+/// Makes the frame of a Fetch, version 12.
+pub type BuildFetch = Box<dyn Fn(&[PartitionCursor]) -> Rc<[u8]>>;
+
+/// Batches a lane got with an answer.
+struct Arrival {
+    partition: i32,
+    first_batch: u64,
+    batches: u64,
+}
+
 /// Partitions that are fetched together.
 pub struct Lane {
     connection: usize,
+    group: usize,
     cursors: Vec<PartitionCursor>,
     in_flight: bool,
     section: Section,
     read_bytes: u64,
     read_records: u64,
+    arrivals: Vec<Arrival>,
 }
 
 /// Which part of its answer a lane expects next.
@@ -40,24 +69,28 @@ enum Section {
 }
 
 /// Reads as fast as answers come.
-pub struct FetchLoad<Build> {
+pub struct FetchLoad {
     lanes: Vec<Lane>,
     batch: BatchSize,
-    build: Build,
+    build: BuildFetch,
+    repeat: bool,
+    departures: Option<Rc<RefCell<Departures>>>,
     /// What is counted.
     pub meter: Meter,
 }
 
 impl Lane {
-    /// Partitions to be read over a connection.
-    pub fn new(connection: usize, cursors: Vec<PartitionCursor>) -> Lane {
+    /// Partitions to be read over a connection for a group.
+    pub fn new(connection: usize, group: usize, cursors: Vec<PartitionCursor>) -> Lane {
         Lane {
             connection,
+            group,
             cursors,
             in_flight: false,
             section: Section::Top,
             read_bytes: 0,
             read_records: 0,
+            arrivals: Vec::new(),
         }
     }
 
@@ -66,14 +99,34 @@ impl Lane {
     }
 }
 
-impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> FetchLoad<Build> {
-    /// `build` makes the frame of a Fetch, version 12; batches all have the size `batch`.
-    pub fn new(lanes: Vec<Lane>, batch: BatchSize, build: Build, meter: Meter) -> FetchLoad<Build> {
+impl FetchLoad {
+    /// Batches all have the size `batch`.
+    pub fn new(lanes: Vec<Lane>, batch: BatchSize, build: BuildFetch) -> FetchLoad {
         FetchLoad {
             lanes,
             batch,
             build,
-            meter,
+            repeat: false,
+            departures: None,
+            meter: Meter::new(),
+        }
+    }
+
+    /// Whether to start again at the beginning when all was read.
+    pub fn set_repeat(&mut self, repeat: bool) {
+        self.repeat = repeat;
+    }
+
+    /// Counts from now on the latency from when a batch left its producer, instead of that of requests.
+    pub fn set_departures(&mut self, departures: Rc<RefCell<Departures>>) {
+        self.departures = Some(departures);
+    }
+
+    /// Sends nothing more.
+    pub fn stop(&mut self) {
+        self.repeat = false;
+        for cursor in self.lanes.iter_mut().flat_map(|lane| &mut lane.cursors) {
+            cursor.end = cursor.next;
         }
     }
 
@@ -108,20 +161,35 @@ impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> FetchLoad<Build> {
                 cursor.next
             );
         }
-        let records = part.records_bytes as u64 / self.batch.bytes * self.batch.records;
+        let batches = part.records_bytes as u64 / self.batch.bytes;
+        let records = batches * self.batch.records;
+        if self.departures.is_some() && batches > 0 {
+            lane.arrivals.push(Arrival {
+                partition,
+                first_batch: cursor.next as u64 / self.batch.records,
+                batches,
+            });
+        }
         cursor.next += records as i64;
         lane.read_records += records;
         // A batch that is cut off at the end is of no use to a consumer, so it does not count.
-        lane.read_bytes += part.records_bytes as u64 / self.batch.bytes * self.batch.bytes;
+        lane.read_bytes += batches * self.batch.bytes;
         Ok(Some((part.header_bytes, part.records_bytes)))
     }
 }
 
-impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> Load for FetchLoad<Build> {
+impl Load for FetchLoad {
     fn next(&mut self, connection: usize) -> Option<Outgoing> {
-        let ready = |lane: &Lane| lane.connection == connection && !lane.in_flight && !lane.is_done();
+        let repeat = self.repeat;
+        let ready =
+            |lane: &Lane| lane.connection == connection && !lane.in_flight && (repeat || !lane.is_done());
         let tag = self.lanes.iter().position(ready)?;
         let lane = &mut self.lanes[tag];
+        if lane.is_done() {
+            for cursor in &mut lane.cursors {
+                cursor.next = cursor.begin;
+            }
+        }
         let cursors: Vec<PartitionCursor> = lane
             .cursors
             .iter()
@@ -135,6 +203,7 @@ impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> Load for FetchLoad<Build> {
         Some(Outgoing {
             frame: (self.build)(&cursors),
             tag,
+            due: None,
         })
     }
 
@@ -173,7 +242,19 @@ impl<Build: Fn(&[PartitionCursor]) -> Rc<[u8]>> Load for FetchLoad<Build> {
         let lane = &mut self.lanes[tag];
         lane.in_flight = false;
         let (records, bytes) = (lane.read_records, lane.read_bytes);
-        self.meter.answered(answer, records, bytes);
+        let Some(departures) = &self.departures else {
+            return self.meter.answered(answer.latency, records, bytes);
+        };
+        let mut departures = departures.borrow_mut();
+        self.meter.transferred(records, bytes);
+        for arrival in lane.arrivals.drain(..) {
+            for batch in arrival.first_batch..arrival.first_batch + arrival.batches {
+                let left_at = departures
+                    .arrived(arrival.partition, lane.group, batch)
+                    .expect("what is read was written, and each batch is read once");
+                self.meter.timed(answer.at.saturating_duration_since(left_at));
+            }
+        }
     }
 }
 
@@ -274,14 +355,10 @@ mod tests {
         response_frame(&response, 12, 1).expect("a response of version 12")[4..].to_vec()
     }
 
-    fn load(cursors: &[(i32, i64)]) -> FetchLoad<impl Fn(&[PartitionCursor]) -> Rc<[u8]>> {
-        let cursor = |(partition, next): &(i32, i64)| PartitionCursor {
-            partition: *partition,
-            next: *next,
-            end: 100,
-        };
-        let lane = Lane::new(0, cursors.iter().map(cursor).collect());
-        FetchLoad::new(vec![lane], BATCH, |_| Rc::from([0u8]), Meter::new(None))
+    fn load(cursors: &[(i32, i64)]) -> FetchLoad {
+        let cursor = |(partition, begin): &(i32, i64)| PartitionCursor::new(*partition, *begin, 100);
+        let lane = Lane::new(0, 0, cursors.iter().map(cursor).collect());
+        FetchLoad::new(vec![lane], BATCH, Box::new(|_| Rc::from([0u8])))
     }
 
     /// Shows an answer as if `step` bytes came at a time.

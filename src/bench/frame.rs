@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::fetch_load::PartitionCursor;
+use super::bench_topic::BenchTopic;
+use super::fetch_load::{BuildFetch, PartitionCursor};
 use super::workload::{Consumers, Workload};
 use crate::wire::codec::{Message, Reader, Request};
 use crate::wire::frame::request_frame;
@@ -111,8 +112,14 @@ pub fn produce(
     Ok(Rc::from(&encode(&request, version)?[..]))
 }
 
+/// Builds Fetch requests for a topic as a workload's consumers send them.
+pub fn fetch_builder(topic: &BenchTopic, consumers: &Consumers) -> BuildFetch {
+    let (name, consumers) = (topic.name.clone(), consumers.clone());
+    Box::new(move |cursors: &[PartitionCursor]| fetch(&name, cursors, &consumers))
+}
+
 /// A Fetch request outside any session. It always can be said: there is nothing optional in it.
-pub fn fetch(topic: &str, cursors: &[PartitionCursor], consumers: &Consumers) -> Rc<[u8]> {
+fn fetch(topic: &str, cursors: &[PartitionCursor], consumers: &Consumers) -> Rc<[u8]> {
     let partition = |cursor: &PartitionCursor| FetchPartition {
         partition: cursor.partition,
         fetch_offset: cursor.next,

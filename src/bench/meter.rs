@@ -1,11 +1,10 @@
-//! What is counted in the timed part of a run.
+//! What is counted of one kind of answers in the timed part of a run.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
-
-use super::broker_process::BrokerProcess;
-use super::connection::Answered;
+use serde::{Deserialize, Serialize};
 
 /// Longest latency told apart from longer ones.
 const MAX_LATENCY: Duration = Duration::from_secs(100);
@@ -13,95 +12,149 @@ const MAX_LATENCY: Duration = Duration::from_secs(100);
 /// Significant decimal digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
 
-/// The state of the clocks when counting was switched on.
-struct Started {
-    at: Instant,
-    broker_cpu: Duration,
-    generator_cpu: Duration,
+/// One line of a run's timeline: a second, as a rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Slice {
+    /// Seconds since counting began, at its end.
+    pub at_s: f64,
+    /// How long it was, in seconds.
+    pub seconds: f64,
+    /// Requests answered in it.
+    pub requests: u64,
+    /// Bytes of record batches written or read in it.
+    pub batch_bytes: u64,
+    /// Median latency of what ended in it.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// The largest.
+    pub max_ms: f64,
 }
 
-/// Counters of one run. Time is counted only between `start` and `stop`, of which there may be several pairs.
+/// Counters of one kind of answers. Counts only while it is switched on.
 pub struct Meter {
-    broker: Option<BrokerProcess>,
-    started: Option<Started>,
-    /// Time between the pairs of `start` and `stop`.
-    pub elapsed: Duration,
-    /// CPU time of the broker's process in that time. Zero without a process.
-    pub broker_cpu: Duration,
-    /// CPU time of this process in that time.
-    pub generator_cpu: Duration,
+    counting: bool,
     /// Requests answered.
     pub requests: u64,
     /// Records written or read.
     pub records: u64,
     /// Bytes of record batches written or read, with their headers.
     pub batch_bytes: u64,
-    /// Nanoseconds from handing a request to its connection to the end of its answer.
+    /// Answers with an error, by its code.
+    pub errors: BTreeMap<i16, u64>,
+    /// Nanoseconds.
     pub latency_ns: Histogram<u64>,
+    /// What was counted, slice by slice.
+    pub timeline: Vec<Slice>,
+    slice_ns: Histogram<u64>,
+    slice_requests: u64,
+    slice_bytes: u64,
 }
 
 impl Meter {
-    /// All zero and stopped.
-    pub fn new(broker: Option<BrokerProcess>) -> Meter {
+    /// All zero and switched off.
+    pub fn new() -> Meter {
+        let histogram = || {
+            Histogram::new_with_bounds(1, MAX_LATENCY.as_nanos() as u64, LATENCY_DIGITS)
+                .expect("the bounds are constants")
+        };
         Meter {
-            broker,
-            started: None,
-            elapsed: Duration::ZERO,
-            broker_cpu: Duration::ZERO,
-            generator_cpu: Duration::ZERO,
+            counting: false,
             requests: 0,
             records: 0,
             batch_bytes: 0,
-            latency_ns: Histogram::new_with_bounds(1, MAX_LATENCY.as_nanos() as u64, LATENCY_DIGITS)
-                .expect("the bounds are constants"),
+            errors: BTreeMap::new(),
+            latency_ns: histogram(),
+            timeline: Vec::new(),
+            slice_ns: histogram(),
+            slice_requests: 0,
+            slice_bytes: 0,
         }
     }
 
-    /// Starts to count.
-    ///
-    /// # Errors
-    /// When the broker's process is gone.
-    pub fn start(&mut self) -> anyhow::Result<()> {
-        assert!(self.started.is_none());
-        let (broker_cpu, generator_cpu) = (self.broker_cpu_time()?, generator_cpu_time());
-        self.started = Some(Started {
-            at: Instant::now(),
-            broker_cpu,
-            generator_cpu,
-        });
-        Ok(())
+    /// Switches counting on or off.
+    pub fn set_counting(&mut self, counting: bool) {
+        self.counting = counting;
     }
 
-    /// Counts no more until `start`.
-    ///
-    /// # Errors
-    /// When the broker's process is gone.
-    pub fn stop(&mut self) -> anyhow::Result<()> {
-        let started = self.started.take().expect("started before");
-        self.elapsed += started.at.elapsed();
-        self.broker_cpu += self.broker_cpu_time()?.saturating_sub(started.broker_cpu);
-        self.generator_cpu += generator_cpu_time().saturating_sub(started.generator_cpu);
-        Ok(())
+    /// Counts an answer to a request for `records` records.
+    pub fn answered(&mut self, latency: Duration, records: u64, batch_bytes: u64) {
+        self.transferred(records, batch_bytes);
+        self.timed(latency);
     }
 
-    /// Counts an answer, if counting is on.
-    pub fn answered(&mut self, answer: Answered, records: u64, batch_bytes: u64) {
-        if self.started.is_none() {
+    /// Counts a latency.
+    pub fn timed(&mut self, latency: Duration) {
+        if !self.counting {
+            return;
+        }
+        let ns = latency.as_nanos().min(MAX_LATENCY.as_nanos()) as u64;
+        self.latency_ns.saturating_record(ns);
+        self.slice_ns.saturating_record(ns);
+    }
+
+    /// Counts a request's records without a latency.
+    pub fn transferred(&mut self, records: u64, batch_bytes: u64) {
+        if !self.counting {
             return;
         }
         self.requests += 1;
         self.records += records;
         self.batch_bytes += batch_bytes;
-        let latency_ns = answer.latency.as_nanos().min(MAX_LATENCY.as_nanos()) as u64;
-        self.latency_ns.saturating_record(latency_ns);
+        self.slice_requests += 1;
+        self.slice_bytes += batch_bytes;
     }
 
-    fn broker_cpu_time(&self) -> anyhow::Result<Duration> {
-        self.broker.map_or(Ok(Duration::ZERO), BrokerProcess::cpu_time)
+    /// Counts an answer with an error.
+    pub fn failed(&mut self, code: i16) {
+        if self.counting {
+            *self.errors.entry(code).or_default() += 1;
+        }
+    }
+
+    /// Ends a slice of the timeline, which is so long and ends so long after the beginning.
+    pub fn end_slice(&mut self, at: Duration, length: Duration) -> &Slice {
+        let ms = |ns: u64| ns as f64 / 1e6;
+        self.timeline.push(Slice {
+            at_s: at.as_secs_f64(),
+            seconds: length.as_secs_f64(),
+            requests: self.slice_requests,
+            batch_bytes: self.slice_bytes,
+            p50_ms: ms(self.slice_ns.value_at_percentile(50.0)),
+            p99_ms: ms(self.slice_ns.value_at_percentile(99.0)),
+            max_ms: ms(self.slice_ns.max()),
+        });
+        self.slice_ns.reset();
+        self.slice_requests = 0;
+        self.slice_bytes = 0;
+        self.timeline.last().expect("just put there")
     }
 }
 
-fn generator_cpu_time() -> Duration {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_comes_while_it_is_on_is_counted() {
+        let mut meter = Meter::new();
+        meter.answered(Duration::from_millis(7), 1, 100);
+        meter.failed(6);
+        meter.set_counting(true);
+        meter.answered(Duration::from_millis(2), 10, 1000);
+        meter.failed(6);
+        let slice = meter
+            .end_slice(Duration::from_secs(1), Duration::from_secs(1))
+            .clone();
+        assert_eq!((slice.requests, slice.batch_bytes), (1, 1000));
+        assert!((slice.max_ms - 2.0).abs() < 0.01);
+        assert_eq!((meter.requests, meter.records, meter.batch_bytes), (1, 10, 1000));
+        assert_eq!(meter.errors.get(&6), Some(&1));
+        assert_eq!(
+            meter
+                .end_slice(Duration::from_secs(2), Duration::from_secs(1))
+                .requests,
+            0
+        );
+    }
 }

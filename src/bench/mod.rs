@@ -7,8 +7,9 @@
 //! are whole frames that were built before, sent again and again without a copy; of answers only the headers are looked
 //! at, and record bytes are thrown away in the kernel. So one core of generator can load one core of broker.
 //!
-//! Closed loop for now: each connection keeps a fixed number of requests in flight, and latency counts from the moment a
-//! request is handed to its connection.
+//! With a rate the loop is open: requests become due by the clock, and latency counts from then, sent or not, so that a
+//! broker that stalls can't hide it. Without a rate it is closed: each connection keeps a fixed number of requests in
+//! flight, and latency counts from the moment a request is handed to its connection.
 //!
 //! Start reading in `run.rs`. Workloads are in `config/bench/`, their keys in `workload.rs`.
 
@@ -19,14 +20,25 @@ mod broker_client;
 mod broker_process;
 mod compare;
 mod connection;
+mod departures;
 mod fetch_load;
 mod frame;
 mod generator;
+mod live_line;
+mod machine;
+mod measure_fetch;
+mod measure_produce;
 mod meter;
+mod nodes;
+mod outcome;
+mod pace;
 mod page_cache;
 mod produce_load;
+mod producers;
 mod report;
 mod run;
+mod traffic;
+mod window;
 mod workload;
 
 pub use args::{BenchCommand, CompareArgs, RunArgs};
@@ -34,6 +46,9 @@ pub use compare::compare;
 pub use report::Report;
 pub use run::run;
 pub use workload::Workload;
+
+/// How long a broker may be silent with requests open. Cold disks and collected garbage stay far below.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Does what `corelane bench` was asked for.
 ///

@@ -1,13 +1,20 @@
-//! The writing load: frames that were built before, sent again and again.
+//! The writing load: frames that were built before, sent again and again, as fast as answers come or by the clock.
 //! Hot path of the generator: no allocation per request.
 
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Instant;
 
 use anyhow::bail;
 
 use super::answer::{Answer, error_name};
 use super::connection::{Answered, Load, Outgoing, Progress};
+use super::departures::Departures;
 use super::meter::Meter;
+use super::pace::Pace;
+
+/// So many requests that fail one after the other end a run: the broker does not work.
+const MAX_FAILURES_IN_A_ROW: u32 = 1000;
 
 /// A request that was built before.
 pub struct ProduceFrame {
@@ -26,13 +33,18 @@ pub struct BatchSize {
     pub bytes: u64,
 }
 
-/// Writes as fast as answers come.
+/// Writes.
 pub struct ProduceLoad {
     frames: Vec<ProduceFrame>,
     batch: BatchSize,
     turns: Vec<Turns>,
     left: u64,
+    pace: Option<Pace>,
+    departures: Option<Rc<RefCell<Departures>>>,
     written_records: Vec<u64>,
+    /// The answer that is being read is a failure.
+    failure: Option<i16>,
+    failures_in_a_row: u32,
     /// What is counted.
     pub meter: Meter,
 }
@@ -50,7 +62,6 @@ impl ProduceLoad {
         batch: BatchSize,
         by_connection: Vec<Vec<usize>>,
         partitions: usize,
-        meter: Meter,
     ) -> ProduceLoad {
         let turns = by_connection
             .into_iter()
@@ -65,14 +76,35 @@ impl ProduceLoad {
             batch,
             turns,
             left: 0,
+            pace: None,
+            departures: None,
+            failure: None,
+            failures_in_a_row: 0,
             written_records: vec![0; partitions],
-            meter,
+            meter: Meter::new(),
         }
     }
 
-    /// Lets it send this many requests more; `u64::MAX` for no end.
+    /// Lets it send this many requests more as fast as answers come; `u64::MAX` for no end.
     pub fn set_requests_left(&mut self, left: u64) {
         self.left = left;
+        self.pace = None;
+    }
+
+    /// Lets it send so many requests a second without end, from now on.
+    pub fn set_pace(&mut self, requests_per_s: f64) {
+        self.left = u64::MAX;
+        self.pace = Some(Pace::new(requests_per_s, self.turns.len()));
+    }
+
+    /// Requests that are due and were not sent yet, because too many before them are not answered.
+    pub fn behind(&self) -> usize {
+        self.pace.as_ref().map_or(0, Pace::behind)
+    }
+
+    /// Notes from now on when batches leave.
+    pub fn set_departures(&mut self, departures: Rc<RefCell<Departures>>) {
+        self.departures = Some(departures);
     }
 
     /// Bytes of record batches in a request.
@@ -93,11 +125,24 @@ impl Load for ProduceLoad {
         }
         let turns = &mut self.turns[connection];
         let tag = *turns.frames.get(turns.next)?;
+        let due = match &mut self.pace {
+            None => None,
+            Some(pace) => Some(pace.take(connection)?),
+        };
         turns.next = (turns.next + 1) % turns.frames.len();
         self.left -= 1;
+        let ProduceFrame { frame, partitions } = &self.frames[tag];
+        if let Some(departures) = &self.departures {
+            let mut departures = departures.borrow_mut();
+            let left_at = due.unwrap_or_else(Instant::now);
+            for partition in partitions {
+                departures.left(*partition, left_at);
+            }
+        }
         Some(Outgoing {
-            frame: Rc::clone(&self.frames[tag].frame),
+            frame: Rc::clone(frame),
             tag,
+            due,
         })
     }
 
@@ -106,24 +151,41 @@ impl Load for ProduceLoad {
             return Ok(Progress::More);
         }
         match acknowledged(bytes) {
-            Some(Ok(count)) if count == self.frames[tag].partitions.len() => {
-                Ok(Progress::Taken { read: left, skip: 0 })
-            }
+            Some(Ok(count)) if count == self.frames[tag].partitions.len() => self.failures_in_a_row = 0,
             Some(Err((partition, code))) => {
-                bail!("partition {partition} was answered with {}", error_name(code))
+                self.failure = Some(code);
+                self.failures_in_a_row += 1;
+                if self.departures.is_some() || self.failures_in_a_row == MAX_FAILURES_IN_A_ROW {
+                    bail!("partition {partition} was answered with {}", error_name(code));
+                }
             }
             _ => bail!("the answer to a Produce is not one"),
         }
+        Ok(Progress::Taken { read: left, skip: 0 })
     }
 
     fn answered(&mut self, _: usize, tag: usize, answer: Answered) {
+        if let Some(code) = self.failure.take() {
+            return self.meter.failed(code);
+        }
         let partitions = &self.frames[tag].partitions;
         for partition in partitions {
             self.written_records[*partition as usize] += self.batch.records;
         }
         let count = partitions.len() as u64;
-        self.meter
-            .answered(answer, self.batch.records * count, self.batch.bytes * count);
+        self.meter.answered(
+            answer.latency,
+            self.batch.records * count,
+            self.batch.bytes * count,
+        );
+    }
+
+    fn release(&mut self, now: Instant) -> Option<usize> {
+        self.pace.as_mut()?.release(now)
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.pace.as_ref().map(Pace::next_due)
     }
 }
 
@@ -206,13 +268,7 @@ mod tests {
             bytes: 100,
         };
         let by_connection = vec![vec![0, 1], vec![0, 1]];
-        let mut load = ProduceLoad::new(
-            vec![frame(0), frame(1)],
-            batch,
-            by_connection,
-            2,
-            Meter::new(None),
-        );
+        let mut load = ProduceLoad::new(vec![frame(0), frame(1)], batch, by_connection, 2);
         assert!(load.next(0).is_none(), "nothing is asked for yet");
         load.set_requests_left(4);
         let mut tag = |connection| load.next(connection).map(|request| request.tag);
@@ -222,5 +278,26 @@ mod tests {
             [Some(1), None],
             "the other one starts further on"
         );
+    }
+
+    #[test]
+    fn a_paced_load_sends_what_is_due_and_counts_from_then() {
+        let frame = ProduceFrame {
+            frame: Rc::from([0u8]),
+            partitions: vec![0],
+        };
+        let batch = BatchSize {
+            records: 1,
+            bytes: 100,
+        };
+        let mut load = ProduceLoad::new(vec![frame], batch, vec![vec![0]], 1);
+        load.set_pace(1000.0);
+        assert!(load.next(0).is_none(), "nothing was released yet");
+        let due = load.next_due().expect("a paced load");
+        assert_eq!(load.release(due), Some(0));
+        assert_eq!(load.next(0).expect("it is due").due, Some(due));
+        assert!(load.next(0).is_none());
+        load.set_requests_left(0);
+        assert!(load.next_due().is_none(), "it was stopped");
     }
 }

@@ -1,16 +1,25 @@
 //! The result of a run: for people and for machines.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::broker_process::BrokerProcess;
-use super::meter::Meter;
+use super::answer::error_name;
+use super::args::Target;
+use super::machine::Machine;
+use super::meter::{Meter, Slice};
+use super::outcome::Outcome;
+use super::window::Window;
 use super::workload::{Measure, Workload};
 
 /// Bytes in a GB and an MB here: powers of ten, as disks and networks are sold.
 const GB: f64 = 1e9;
 const MB: f64 = 1e6;
+
+/// Steps of a percentile plot in each half of what is left to 100%.
+const PERCENTILE_STEPS: u32 = 5;
 
 /// All there is to say about a run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,8 +30,12 @@ pub struct Report {
     pub bootstrap: String,
     /// Version of this program.
     pub corelane_version: String,
-    /// Kernel of the generator's machine.
-    pub kernel: String,
+    /// What the command line said of the broker and the run.
+    pub labels: BTreeMap<String, String>,
+    /// When it ended, in seconds since 1970.
+    pub ended_at_s: u64,
+    /// The generator's machine.
+    pub machine: Machine,
     /// CPU the generator was kept on.
     pub generator_cpu: Option<usize>,
     /// Part of one CPU the generator used. Near 1 it may be the generator that was measured.
@@ -41,14 +54,34 @@ pub struct Report {
     pub records_per_s: f64,
     /// Megabytes (10^6 bytes) of record batches per second.
     pub mb_per_s: f64,
-    /// From handing a request to its connection to the end of its answer.
+    /// From when a request was due, or else was handed to its connection, to the end of its answer.
     pub latency_ms: Latency,
+    /// Requests answered with an error, by its name. They count nowhere else.
+    pub errors: BTreeMap<String, u64>,
+    /// Requests of an open loop that were due at the end and had not been sent: the broker does not keep up.
+    pub unsent: usize,
+    /// Consumers that read along, with the time from when a batch was due to when a consumer had it.
+    pub end_to_end: Option<Reading>,
+    /// Consumers of old records.
+    pub catch_up: Option<Reading>,
     /// The broker's process, where it was given.
     pub broker: Option<BrokerUse>,
+    /// Second by second.
+    pub timeline: Vec<Slice>,
+}
+
+/// What consumers beside the producers got.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reading {
+    /// Records read, by all groups.
+    pub records: u64,
+    /// Megabytes (10^6 bytes) of record batches per second.
+    pub mb_per_s: f64,
+    pub latency_ms: Latency,
 }
 
 /// Percentiles in milliseconds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Latency {
     pub mean: f64,
     pub p50: f64,
@@ -57,6 +90,8 @@ pub struct Latency {
     pub p99_9: f64,
     pub p99_99: f64,
     pub max: f64,
+    /// Percentile and latency, in steps that become finer towards 100: for plots.
+    pub by_percentile: Vec<(f64, f64)>,
 }
 
 /// What the broker's process used in the counted time.
@@ -66,6 +101,39 @@ pub struct BrokerUse {
     pub cpu_s_per_gb: f64,
     pub cpu_us_per_request: f64,
     pub resident_mb: f64,
+    pub disk_read_mb: f64,
+    pub disk_written_mb: f64,
+    pub context_switches: u64,
+}
+
+impl Latency {
+    fn of(meter: &Meter) -> Latency {
+        let histogram = &meter.latency_ns;
+        let ms = |percentile: f64| histogram.value_at_percentile(percentile) as f64 / 1e6;
+        let by_percentile = histogram.iter_quantiles(PERCENTILE_STEPS).map(|step| {
+            (
+                step.quantile_iterated_to() * 100.0,
+                step.value_iterated_to() as f64 / 1e6,
+            )
+        });
+        Latency {
+            mean: histogram.mean() / 1e6,
+            p50: ms(50.0),
+            p90: ms(90.0),
+            p99: ms(99.0),
+            p99_9: ms(99.9),
+            p99_99: ms(99.99),
+            max: histogram.max() as f64 / 1e6,
+            by_percentile: by_percentile.collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}  p99.99 {:.3}  max {:.3}",
+            self.p50, self.p90, self.p99, self.p99_9, self.p99_99, self.max
+        )
+    }
 }
 
 impl Report {
@@ -73,52 +141,43 @@ impl Report {
     ///
     /// # Errors
     /// When the broker's process is gone.
-    pub fn new(
-        workload: &Workload,
-        bootstrap: &str,
-        generator_cpu: Option<usize>,
-        broker: Option<BrokerProcess>,
-        meter: &Meter,
-    ) -> anyhow::Result<Report> {
-        let seconds = meter.elapsed.as_secs_f64();
-        let bytes = meter.batch_bytes as f64;
-        let ms = |percentile: f64| meter.latency_ns.value_at_percentile(percentile) as f64 / 1e6;
-        let broker = match broker {
-            None => None,
-            Some(process) => {
-                let cpu_s = meter.broker_cpu.as_secs_f64();
-                Some(BrokerUse {
-                    cpu_s,
-                    cpu_s_per_gb: cpu_s / (bytes / GB),
-                    cpu_us_per_request: cpu_s * 1e6 / meter.requests as f64,
-                    resident_mb: process.resident_bytes()? as f64 / MB,
-                })
-            }
+    pub fn new(workload: &Workload, target: &Target, outcome: &Outcome) -> anyhow::Result<Report> {
+        let Outcome { window, measured, .. } = outcome;
+        let seconds = window.elapsed.as_secs_f64();
+        let reading = |meter: &Meter| Reading {
+            records: meter.records,
+            mb_per_s: meter.batch_bytes as f64 / MB / seconds,
+            latency_ms: Latency::of(meter),
         };
+        let errors = measured.errors.iter();
         Ok(Report {
             workload: workload.clone(),
-            bootstrap: bootstrap.to_string(),
+            bootstrap: target.bootstrap.clone(),
             corelane_version: env!("CARGO_PKG_VERSION").to_string(),
-            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            generator_cpu,
-            generator_busy: meter.generator_cpu.as_secs_f64() / seconds,
+            labels: target.labels.iter().cloned().collect(),
+            ended_at_s: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs(),
+            machine: Machine::this(),
+            generator_cpu: target.cpu,
+            generator_busy: window.generator_cpu.as_secs_f64() / seconds,
             seconds,
-            requests: meter.requests,
-            records: meter.records,
-            batch_bytes: meter.batch_bytes,
-            requests_per_s: meter.requests as f64 / seconds,
-            records_per_s: meter.records as f64 / seconds,
-            mb_per_s: bytes / MB / seconds,
-            latency_ms: Latency {
-                mean: meter.latency_ns.mean() / 1e6,
-                p50: ms(50.0),
-                p90: ms(90.0),
-                p99: ms(99.0),
-                p99_9: ms(99.9),
-                p99_99: ms(99.99),
-                max: meter.latency_ns.max() as f64 / 1e6,
-            },
-            broker,
+            requests: measured.requests,
+            records: measured.records,
+            batch_bytes: measured.batch_bytes,
+            requests_per_s: measured.requests as f64 / seconds,
+            records_per_s: measured.records as f64 / seconds,
+            mb_per_s: measured.batch_bytes as f64 / MB / seconds,
+            latency_ms: Latency::of(measured),
+            errors: errors
+                .map(|(code, count)| (error_name(*code).into_owned(), *count))
+                .collect(),
+            unsent: outcome.unsent,
+            end_to_end: outcome.end_to_end.as_ref().map(reading),
+            catch_up: outcome.catch_up.as_ref().map(reading),
+            broker: BrokerUse::of(window, measured)?,
+            timeline: measured.timeline.clone(),
         })
     }
 
@@ -128,7 +187,6 @@ impl Report {
             Measure::Produce => "written",
             Measure::Fetch => "read",
         };
-        let latency = &self.latency_ms;
         let mut table = String::new();
         let mut line = |name: &str, value: String| {
             // Writing to a String can't fail.
@@ -143,19 +201,40 @@ impl Report {
                 self.requests_per_s, self.requests, self.seconds
             ),
         );
-        line(
-            "latency ms",
-            format!(
-                "p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}  p99.99 {:.3}  max {:.3}",
-                latency.p50, latency.p90, latency.p99, latency.p99_9, latency.p99_99, latency.max
-            ),
-        );
+        line("latency ms", self.latency_ms.text());
+        for (name, reading) in [("end to end", &self.end_to_end), ("catch-up", &self.catch_up)] {
+            if let Some(reading) = reading {
+                line(
+                    name,
+                    format!("{}, {:.1} MB/s", reading.latency_ms.text(), reading.mb_per_s),
+                );
+            }
+        }
+        for (error, count) in &self.errors {
+            line("failed", format!("{count} requests with {error}"));
+        }
+        if self.unsent > 0 {
+            line(
+                "behind",
+                format!(
+                    "{} requests were due and not sent: the broker does not keep up",
+                    self.unsent
+                ),
+            );
+        }
         if let Some(broker) = &self.broker {
             line(
                 "broker CPU",
                 format!(
-                    "{:.2} s = {:.3} s/GB = {:.2} us/request, resident {:.0} MB",
-                    broker.cpu_s, broker.cpu_s_per_gb, broker.cpu_us_per_request, broker.resident_mb
+                    "{:.2} s = {:.3} s/GB = {:.2} us/request, {} context switches",
+                    broker.cpu_s, broker.cpu_s_per_gb, broker.cpu_us_per_request, broker.context_switches
+                ),
+            );
+            line(
+                "broker",
+                format!(
+                    "resident {:.0} MB, {:.0} MB written to disk, {:.0} MB read from it",
+                    broker.resident_mb, broker.disk_written_mb, broker.disk_read_mb
                 ),
             );
         }
@@ -164,5 +243,24 @@ impl Report {
             format!("{:.0}% of one CPU", self.generator_busy * 100.0),
         );
         format!("{}: {}\n{table}", self.workload.name, self.workload.description)
+    }
+}
+
+impl BrokerUse {
+    fn of(window: &Window, measured: &Meter) -> anyhow::Result<Option<BrokerUse>> {
+        let Some(process) = window.broker() else {
+            return Ok(None);
+        };
+        let used = window.broker_use;
+        let cpu_s = used.cpu.as_secs_f64();
+        Ok(Some(BrokerUse {
+            cpu_s,
+            cpu_s_per_gb: cpu_s / (measured.batch_bytes as f64 / GB),
+            cpu_us_per_request: cpu_s * 1e6 / measured.requests as f64,
+            resident_mb: process.resident_bytes()? as f64 / MB,
+            disk_read_mb: used.disk_read_bytes as f64 / MB,
+            disk_written_mb: used.disk_written_bytes as f64 / MB,
+            context_switches: used.context_switches,
+        }))
     }
 }

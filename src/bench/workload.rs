@@ -2,14 +2,21 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The workloads that come with the program: name and text.
-pub const BUILT_IN: [(&str, &str); 6] = [
+pub const BUILT_IN: [(&str, &str); 10] = [
     ("big", include_str!("../../config/bench/big.toml")),
     ("mid", include_str!("../../config/bench/mid.toml")),
     ("tiny", include_str!("../../config/bench/tiny.toml")),
+    ("spread", include_str!("../../config/bench/spread.toml")),
+    (
+        "tiny-pipelined",
+        include_str!("../../config/bench/tiny-pipelined.toml"),
+    ),
+    ("latency", include_str!("../../config/bench/latency.toml")),
+    ("end-to-end", include_str!("../../config/bench/end-to-end.toml")),
     ("fetch-tail", include_str!("../../config/bench/fetch-tail.toml")),
     ("fetch-cold", include_str!("../../config/bench/fetch-cold.toml")),
     (
@@ -41,8 +48,12 @@ pub struct Workload {
     pub records: Records,
     /// Who writes. When `measure = "fetch"` these build the backlog and are not timed.
     pub producers: Producers,
-    /// Who reads. Only when `measure = "fetch"`.
+    /// Who reads. When `measure = "fetch"` it is they who are timed; else they read along what is written, and the time
+    /// from producer to consumer is measured as well.
     pub consumers: Option<Consumers>,
+    /// Who reads old records beside the producers, again and again: `backlog_bytes` of them are written to a topic of their
+    /// own, like the first one, before the warm-up. Only when `measure = "produce"`.
+    pub catch_up: Option<Consumers>,
 }
 
 /// Which side of a workload is timed.
@@ -95,6 +106,9 @@ pub struct Producers {
     /// How many partitions a request has a batch for.
     #[serde(default = "default_partitions_per_request")]
     pub partitions_per_request: usize,
+    /// Records a second, of all producers together: an open loop. Requests become due by the clock, and latency counts from
+    /// then, so that a broker that stalls can't hide it. Without: as fast as answers come.
+    pub records_per_s: Option<f64>,
 }
 
 /// The `acks` of Produce.
@@ -127,9 +141,11 @@ pub struct Consumers {
     /// Fetches sent on a connection before the first one is answered. Each is for partitions of its own.
     #[serde(default = "default_in_flight")]
     pub in_flight: usize,
-    /// Bytes written, in total, before reading starts.
+    /// Bytes written, in total, before reading starts. Not for consumers that read along.
+    #[serde(default)]
     pub backlog_bytes: u64,
-    /// Groups that read the backlog, one after the other, before the next one is written.
+    /// Groups, each of which reads everything over connections of its own. When `measure = "fetch"` they read the backlog one
+    /// after the other over the same connections, before the next one is written.
     #[serde(default = "default_groups")]
     pub groups: usize,
     /// Whether the kernel's page cache is emptied between writing and reading.
@@ -210,7 +226,11 @@ impl Workload {
         Ok(workload)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    /// Sees whether it can be run.
+    ///
+    /// # Errors
+    /// When it asks for what can't be.
+    pub fn check(&self) -> anyhow::Result<()> {
         ensure!(self.duration_s > 0.0, "duration_s must be above 0");
         ensure!(self.warm_up_s >= 0.0, "warm_up_s must not be negative");
         ensure!(self.topics.partitions > 0, "topics.partitions must be above 0");
@@ -226,20 +246,61 @@ impl Workload {
             self.producers.partitions_per_request > 0,
             "producers.partitions_per_request must be above 0"
         );
-        match (self.measure, &self.consumers) {
-            (Measure::Produce, Some(_)) => bail!("consumers are only for measure = \"fetch\""),
-            (Measure::Fetch, None) => bail!("measure = \"fetch\" needs [consumers]"),
-            (Measure::Produce, None) => {}
-            (Measure::Fetch, Some(consumers)) => {
-                ensure!(consumers.connections > 0, "consumers.connections must be above 0");
-                ensure!(consumers.in_flight > 0, "consumers.in_flight must be above 0");
-                ensure!(consumers.groups > 0, "consumers.groups must be above 0");
+        if let Some(rate) = self.producers.records_per_s {
+            ensure!(
+                rate > 0.0 && rate.is_finite(),
+                "producers.records_per_s must be above 0"
+            );
+        }
+        for (name, consumers) in [("consumers", &self.consumers), ("catch_up", &self.catch_up)] {
+            if let Some(consumers) = consumers {
+                consumers.check(name)?;
+            }
+        }
+        let old_records = |consumers: &Consumers| consumers.backlog_bytes > 0;
+        match self.measure {
+            Measure::Fetch => {
+                let consumers = self
+                    .consumers
+                    .as_ref()
+                    .context("measure = \"fetch\" needs [consumers]")?;
+                ensure!(old_records(consumers), "consumers.backlog_bytes must be above 0");
                 ensure!(
-                    consumers.backlog_bytes > 0,
-                    "consumers.backlog_bytes must be above 0"
+                    self.catch_up.is_none(),
+                    "catch_up is only for measure = \"produce\""
+                );
+                ensure!(
+                    self.producers.records_per_s.is_none(),
+                    "producers.records_per_s is only for measure = \"produce\": a backlog is written as fast as it goes"
+                );
+            }
+            Measure::Produce => {
+                ensure!(
+                    !self.consumers.as_ref().is_some_and(old_records),
+                    "consumers.backlog_bytes is only for measure = \"fetch\"; readers of old records beside producers \
+                     are [catch_up]"
+                );
+                ensure!(
+                    self.catch_up.as_ref().is_none_or(old_records),
+                    "catch_up.backlog_bytes must be above 0"
                 );
             }
         }
+        Ok(())
+    }
+
+    /// How many requests of so many records a batch become due in a second, if that is limited.
+    pub fn requests_per_s(&self, records_per_batch: u64) -> Option<f64> {
+        let records = records_per_batch * self.producers.partitions_per_request as u64;
+        self.producers.records_per_s.map(|rate| rate / records as f64)
+    }
+}
+
+impl Consumers {
+    fn check(&self, section: &str) -> anyhow::Result<()> {
+        ensure!(self.connections > 0, "{section}.connections must be above 0");
+        ensure!(self.in_flight > 0, "{section}.in_flight must be above 0");
+        ensure!(self.groups > 0, "{section}.groups must be above 0");
         Ok(())
     }
 }

@@ -1,0 +1,184 @@
+//! A run that times writing, and consumers beside it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::PATIENCE;
+use super::bench_topic::BenchTopic;
+use super::broker_client::BrokerClient;
+use super::connection::Connection;
+use super::departures::Departures;
+use super::fetch_load::FetchLoad;
+use super::frame;
+use super::generator::{Generator, Until};
+use super::live_line::LiveLine;
+use super::nodes::Connections;
+use super::outcome::Outcome;
+use super::produce_load::BatchSize;
+use super::producers::{Producers, Writers};
+use super::traffic::Traffic;
+use super::window::Window;
+use super::workload::{Consumers, Workload};
+use crate::wire::api::ApiKey;
+
+/// A line of the timeline.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// Consumers beside the producers.
+struct Readers {
+    connections: Connections,
+    load: FetchLoad,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When the broker fails.
+pub fn measure_produce(
+    workload: &Workload,
+    topic: &BenchTopic,
+    backlog: Option<&BenchTopic>,
+    client: &BrokerClient,
+    window: Window,
+) -> anyhow::Result<Outcome> {
+    let writers = if workload.consumers.is_some() {
+        Writers::One
+    } else {
+        Writers::Any
+    };
+    let mut producers = Producers::new(workload, topic, client, writers)?;
+    let mut next_connection = workload.producers.connections;
+    let mut tail = None;
+    if let Some(consumers) = &workload.consumers {
+        client.version(ApiKey::Fetch, frame::FETCH_VERSION)?;
+        let departures = Departures::new(topic.leaders.len(), consumers.groups);
+        let departures = Rc::new(RefCell::new(departures));
+        producers.load.set_departures(Rc::clone(&departures));
+        let mut readers = tail_readers(topic, consumers, next_connection, producers.batch)?;
+        readers.load.set_departures(departures);
+        next_connection += readers.connections.opened.len();
+        tail = Some(readers);
+    }
+    let mut catch_up = None;
+    if let (Some(consumers), Some(topic)) = (&workload.catch_up, backlog) {
+        catch_up = Some(backlog_readers(
+            workload,
+            consumers,
+            topic,
+            client,
+            next_connection,
+        )?);
+    }
+
+    let connections = producers.connections.opened.len();
+    let mut opened: Vec<Connection> = producers.connections.opened;
+    for readers in [&mut tail, &mut catch_up].into_iter().flatten() {
+        opened.append(&mut readers.connections.opened);
+    }
+    let mut generator = Generator::new(opened)?;
+    match workload.requests_per_s(producers.batch.records) {
+        Some(rate) => producers.load.set_pace(rate),
+        None => producers.load.set_requests_left(u64::MAX),
+    }
+
+    let mut traffic = Traffic::new(&mut producers.load, connections);
+    for readers in [&mut tail, &mut catch_up].into_iter().flatten() {
+        traffic.add_readers(&mut readers.load, readers.connections.nodes.len());
+    }
+    let window = drive(workload, &mut generator, &mut traffic, window)?;
+    let unsent = traffic.stop();
+    generator.run(&mut traffic, Until::Idle(PATIENCE))?;
+    Ok(Outcome {
+        window,
+        measured: producers.load.meter,
+        end_to_end: tail.map(|readers| readers.load.meter),
+        catch_up: catch_up.map(|readers| readers.load.meter),
+        unsent,
+    })
+}
+
+/// Warms up, then counts second by second.
+fn drive(
+    workload: &Workload,
+    generator: &mut Generator,
+    traffic: &mut Traffic<'_>,
+    mut window: Window,
+) -> anyhow::Result<Window> {
+    let measured_from = Instant::now() + Duration::from_secs_f64(workload.warm_up_s);
+    generator.run(traffic, Until::Time(measured_from))?;
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs_f64(workload.duration_s);
+    let mut live = LiveLine::new();
+    window.start()?;
+    traffic.set_counting(true);
+    let mut slice_begin = begin;
+    while slice_begin < end {
+        let slice_end = (slice_begin + SLICE).min(end);
+        generator.run(traffic, Until::Time(slice_end))?;
+        let now = Instant::now();
+        live.show(traffic.end_slice(now.duration_since(begin), now.duration_since(slice_begin)));
+        slice_begin = now;
+    }
+    window.stop()?;
+    traffic.set_counting(false);
+    Ok(window)
+}
+
+/// Groups that read all that is written.
+fn tail_readers(
+    topic: &BenchTopic,
+    consumers: &Consumers,
+    first_connection: usize,
+    batch: BatchSize,
+) -> anyhow::Result<Readers> {
+    let mut connections = Connections::default();
+    let mut lanes = Vec::new();
+    for group in 0..consumers.groups {
+        // Each group has connections of its own, as it would have in life.
+        let first = connections.opened.len();
+        let of_group = Connections::open(
+            &topic.leaders,
+            first_connection + first,
+            consumers.connections,
+            consumers.in_flight,
+        )?;
+        lanes.extend(of_group.lanes(topic, consumers.in_flight, group, first, |_| (0, i64::MAX)));
+        connections.append(of_group);
+    }
+    let load = FetchLoad::new(lanes, batch, frame::fetch_builder(topic, consumers));
+    Ok(Readers { connections, load })
+}
+
+/// Consumers that read a topic of old records again and again, which is written first.
+fn backlog_readers(
+    workload: &Workload,
+    consumers: &Consumers,
+    topic: &BenchTopic,
+    client: &BrokerClient,
+    first_connection: usize,
+) -> anyhow::Result<Readers> {
+    let mut producers = Producers::new(workload, topic, client, Writers::Any)?;
+    let requests = consumers
+        .backlog_bytes
+        .div_ceil(producers.load.batch_bytes_per_request());
+    producers.load.set_requests_left(requests);
+    Generator::new(producers.connections.opened)?
+        .run(&mut producers.load, Until::Idle(PATIENCE))
+        .context("writing the backlog")?;
+    let written = producers.load.written_records();
+    let connections = Connections::open(
+        &topic.leaders,
+        first_connection,
+        consumers.connections,
+        consumers.in_flight,
+    )?;
+    let lanes = connections.lanes(topic, consumers.in_flight, 0, 0, |partition| {
+        (0, written[partition] as i64)
+    });
+    let mut load = FetchLoad::new(lanes, producers.batch, frame::fetch_builder(topic, consumers));
+    load.set_repeat(true);
+    Ok(Readers { connections, load })
+}
