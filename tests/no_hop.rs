@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use client::Client;
-use corelane::base::ids::TopicId;
+use corelane::base::ids::{DirectoryId, TopicId};
 use corelane::config::StaticSettings;
 use corelane::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
-use corelane::log::DataDir;
+use corelane::log::DataDirs;
 use corelane::metadata::{ClusterImage, TopicRemains};
 use corelane::rt::net::BoundListener;
 use corelane::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
@@ -47,19 +47,23 @@ const NOT_OF_DATA: [MessageKind; 3] = [
 ];
 
 struct TestLanes {
-    data_dir: Arc<DataDir>,
+    data_dirs: Arc<DataDirs>,
     listeners: Vec<Vec<BoundListener>>,
     serving: mpsc::Sender<()>,
 }
 
 impl Lanes for TestLanes {
-    fn clear_away(&mut self, _deleted: &[TopicRemains]) -> Result<(), String> {
+    fn directories(&self) -> Vec<DirectoryId> {
+        self.data_dirs.online_ids()
+    }
+
+    fn metadata_loaded(&mut self, _image: &ClusterImage, _deleted: &[TopicRemains]) -> Result<(), String> {
         // The directory is new.
         Ok(())
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
-        let data_dir = self.data_dir.clone();
+        let data_dirs = self.data_dirs.clone();
         let listeners = std::mem::take(&mut self.listeners[usize::from(start.id.0)]);
         rt::spawn_shard(format!("shard-{}", start.id), None, move || {
             let LaneStart {
@@ -71,7 +75,7 @@ impl Lanes for TestLanes {
             run_shard(ShardStart {
                 id,
                 image,
-                data_dir,
+                data_dirs,
                 inbox,
                 control,
                 listeners,
@@ -80,7 +84,7 @@ impl Lanes for TestLanes {
     }
 
     fn all_recovered(&mut self) -> Result<(), String> {
-        self.data_dir
+        self.data_dirs
             .remove_recovered_wals()
             .map_err(|error| error.to_string())
     }
@@ -136,7 +140,7 @@ fn start_server() -> Server {
     };
     let thread = thread::spawn(move || {
         let mut lanes = TestLanes {
-            data_dir: DataDir::open(&data_dir).expect("a data directory"),
+            data_dirs: DataDirs::open(&[data_dir], false).expect("a data directory"),
             listeners: listeners.into_iter().map(|listener| vec![listener]).collect(),
             serving,
         };

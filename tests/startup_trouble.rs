@@ -223,6 +223,97 @@ fn a_file_in_the_place_of_the_directory_is_named() {
 }
 
 #[test]
+fn data_directories_that_do_not_go_together_are_named() {
+    let folder = folder();
+    let both = |one: &str, other: &str| {
+        serve(
+            folder.path(),
+            &["--listen", "localhost:0", "--data-dir", one, "--data-dir", other],
+        )
+    };
+    check(both("a", "./a"), &["/a is given twice"]);
+    std::os::unix::fs::symlink("a", folder.path().join("link")).expect("new");
+    check(both("a", "link"), &["/a is given twice"]);
+    check(
+        both("a", "a/b/c"),
+        &["one of the data directories", "is in the other"],
+    );
+    check(
+        both("a/b", "a"),
+        &["one of the data directories", "is in the other"],
+    );
+    let empty = &["--listen", "localhost:0", "--set", "data_dirs=a,,b"];
+    check(serve(folder.path(), empty), &["a,,b", "data_dirs", "paths"]);
+}
+
+#[test]
+fn data_directories_of_others_are_named() {
+    let brokers = [(); 2].map(|()| {
+        let mut broker = Broker::start(Options::shards(1).data_dirs(&["data", "more"]));
+        broker.stop();
+        broker
+    });
+    let dir = |broker: usize, name: &str| {
+        let path = brokers[broker].data_dir_named(name);
+        path.to_str().expect("text").to_owned()
+    };
+    let folder = folder();
+    let both = |one: &str, other: &str| {
+        serve(
+            folder.path(),
+            &["--listen", "localhost:0", "--data-dir", one, "--data-dir", other],
+        )
+    };
+    check(
+        both(&dir(0, "data"), &dir(1, "more")),
+        &[
+            &dir(1, "more"),
+            "belongs to server 0 of cluster",
+            "not to server 0",
+        ],
+    );
+    check(
+        both(&dir(0, "data"), &dir(1, "data")),
+        &[&dir(0, "data"), &dir(1, "data"), "both hold the metadata"],
+    );
+    check(
+        both(&dir(0, "more"), "new"),
+        &[
+            &dir(0, "more"),
+            "belongs to server 0",
+            "add the directory that has it",
+        ],
+    );
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).expect("new");
+    let owner = "meta.properties";
+    std::fs::copy(format!("{}/{owner}", dir(0, "more")), copy.join(owner)).expect("copied");
+    check(
+        both(&dir(0, "more"), "copy"),
+        &["belongs to server 0", "add the directory that has it"],
+    );
+    let copied = serve(
+        folder.path(),
+        &[
+            "--listen",
+            "localhost:0",
+            "--data-dir",
+            &dir(0, "data"),
+            "--data-dir",
+            &dir(0, "more"),
+            "--data-dir",
+            "copy",
+        ],
+    );
+    check(copied, &["the same directory.id", "/copy"]);
+    std::fs::write(copy.join(owner), "version=1\n").expect("written");
+    check(
+        both(&dir(0, "data"), "copy"),
+        &["copy/meta.properties names no cluster"],
+    );
+}
+
+#[test]
 fn a_file_system_without_direct_io_is_named() {
     if !is_root() {
         return skip("only root can mount a file system without direct I/O");

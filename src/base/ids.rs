@@ -124,6 +124,26 @@ impl fmt::Debug for TopicId {
     }
 }
 
+/// A data directory of a server, as its `meta.properties` has it: a random UUID in the same form (KIP-858).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DirectoryId(pub [u8; 16]);
+
+impl DirectoryId {
+    /// The directory that holds the metadata, whatever its id is. Whoever reads the metadata knows where that is.
+    pub const HOME: DirectoryId = DirectoryId([0; 16]);
+
+    /// Reads the 22 character form. `None` for anything else.
+    pub fn parse(text: &str) -> Option<DirectoryId> {
+        TopicId::parse(text).map(|id| DirectoryId(id.0))
+    }
+}
+
+impl fmt::Display for DirectoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&TopicId(self.0), f)
+    }
+}
+
 /// A partition, by the id of its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {

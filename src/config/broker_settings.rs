@@ -4,7 +4,7 @@ use crate::base::limits::MAX_FRAME_BYTES;
 use crate::config::choices::{CleanupPolicy, CompressionType, Durability, TimestampType};
 use crate::config::cpu_list::CpuList;
 use crate::config::listen_address::ListenAddress;
-use crate::config::setting_spec::Allowed;
+use crate::config::setting_spec::{Allowed, split_list};
 use crate::config::settings_macro::settings;
 
 /// Largest server id whose node ids fit in Kafka's 32 bits.
@@ -35,6 +35,13 @@ settings! {
         /// Linux 6.6).
         data_dir: String = "data_dir", String,
             default Some("./corelane-data"), allowed Allowed::Checked(|path| !path.is_empty(), "a path"), Restart;
+        /// Directories for all data, several separated by commas, or a list. Without it the one that `data_dir` says. New
+        /// partitions go to the one that has the fewest. The first of them gets the metadata at the first start; wherever in
+        /// the list it stands later, it can't be done without. Each has its own write-ahead logs.
+        data_dirs: Vec<String> = "data_dirs", String,
+            default Some(""),
+            allowed Allowed::Checked(|list| split_list(list).iter().all(|path| !path.is_empty()), "paths, separated by commas"),
+            Restart;
         /// Number of shards: cores that serve, each with its own port. Without it one for each CPU the process may use.
         shards: Option<u16> = "shards", Int,
             default None, allowed Allowed::Between(1, 1000), Restart;

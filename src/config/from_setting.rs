@@ -65,6 +65,13 @@ impl FromSetting for Option<CpuList> {
     }
 }
 
+impl FromSetting for Vec<String> {
+    fn from_setting(value: Option<&str>) -> Vec<String> {
+        let items = split_list(value.expect(CHECKED)).into_iter();
+        items.map(str::to_string).collect()
+    }
+}
+
 impl FromSetting for Vec<ListenAddress> {
     fn from_setting(value: Option<&str>) -> Vec<ListenAddress> {
         split_list(value.expect(CHECKED))

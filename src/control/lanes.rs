@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::ids::ShardId;
+use crate::base::ids::{DirectoryId, ShardId};
 use crate::metadata::{ClusterImage, TopicRemains};
 use crate::rt::{RuntimeUnavailable, ShardThread, mailbox};
 use crate::shard::message::{ControlPort, ToShard};
@@ -22,9 +22,13 @@ pub struct LaneStart {
 /// The shards of a server, and the steps of its life between theirs. All of it is called on the control thread, in the
 /// order of declaration.
 pub trait Lanes {
-    /// These topics were deleted in the life before, which may have ended before their records were gone. Nothing of them is
+    /// The data directories that take partitions, the one with the metadata first.
+    fn directories(&self) -> Vec<DirectoryId>;
+
+    /// The metadata was loaded: the directories are to be those of its server, and partitions where it says. The topics
+    /// `deleted` were deleted in the life before, which may have ended before their records were gone: nothing of them is
     /// to be found by the shards.
-    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String>;
+    fn metadata_loaded(&mut self, image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String>;
 
     /// Starts a shard's thread. It must say `Recovered`, `Serving` and `Stopped`, or `Failed` at any point, and nothing
     /// after `Stopped` or `Failed`.

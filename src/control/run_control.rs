@@ -1,7 +1,7 @@
 //! The life of the server, as the control thread leads it.
 //!
-//! 1. Load the metadata and note the start in it, which raises the leader epochs. What a crash has left of deleted topics
-//!    is cleared away.
+//! 1. Load the metadata and note the start in it, which raises the leader epochs. The data directories are seen to be its own.
+//!    What a crash has left of deleted topics is cleared away.
 //! 2. Start the shards with the image. Each recovers its partitions, from segments and from everybody's old write-ahead
 //!    logs, and says `Recovered`.
 //! 3. When all have: old write-ahead logs go ([`Lanes::all_recovered`]), `Serve` is sent.
@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::base::ids::{ShardId, TopicId};
+use crate::base::ids::{DirectoryId, ShardId, TopicId};
 use crate::config::StaticSettings;
 use crate::control::control_error::ControlError;
 use crate::control::controller::{Change, Controller};
@@ -37,7 +37,7 @@ const SHARD_MAILBOX_MESSAGES: usize = 64;
 pub struct ControlOptions {
     /// The settings of this process.
     pub fixed: Arc<StaticSettings>,
-    /// The directory with all data; it exists and is locked.
+    /// The directory with the metadata; it exists and is locked.
     pub data_dir: PathBuf,
     /// How many shards to start.
     pub shards: u16,
@@ -55,8 +55,9 @@ pub async fn run_control(
     lanes: &mut impl Lanes,
     stop: mailbox::Receiver<StopRequest>,
 ) -> Result<(), ControlError> {
-    let (controller, deleted) = load(&options)?;
-    lanes.clear_away(&deleted).map_err(ControlError::Step)?;
+    let (controller, deleted) = load(&options, &lanes.directories())?;
+    let loaded = lanes.metadata_loaded(controller.image(), &deleted);
+    loaded.map_err(ControlError::Step)?;
     let (sender, inbox) = mailbox::channel(CONTROL_MAILBOX_MESSAGES);
     let port = ControlPort::new(sender, options.counters.clone());
     let mut control = Control {
@@ -89,7 +90,10 @@ pub async fn run_control(
 }
 
 /// Reads the metadata and notes the start in it.
-fn load(options: &ControlOptions) -> Result<(Controller, Vec<TopicRemains>), ControlError> {
+fn load(
+    options: &ControlOptions,
+    directories: &[DirectoryId],
+) -> Result<(Controller, Vec<TopicRemains>), ControlError> {
     let loaded =
         MetadataLog::open(&options.data_dir, options.fixed.clone()).map_err(ControlError::Metadata)?;
     let LoadedMetadata {
@@ -105,7 +109,7 @@ fn load(options: &ControlOptions) -> Result<(Controller, Vec<TopicRemains>), Con
         );
     }
     let server_id = options.fixed.settings().server_id;
-    let (records, started) = plan_start(&image, server_id, options.shards, random_cluster_id)
+    let (records, started) = plan_start(&image, server_id, options.shards, directories, random_cluster_id)
         .map_err(ControlError::WrongServer)?;
     let versions = Versions {
         before: image.version(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::base::ids::DirectoryId;
 use crate::config::StaticSettings;
 use crate::metadata::{
     ClusterImage, Command, CommandErrorKind, InternalTopic, MetadataLog, Mode, NewTopic, Outcome,
@@ -54,7 +55,11 @@ struct FollowingLanes {
 }
 
 impl Lanes for FollowingLanes {
-    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
+    fn directories(&self) -> Vec<DirectoryId> {
+        vec![DirectoryId::HOME]
+    }
+
+    fn metadata_loaded(&mut self, _image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String> {
         let names = deleted.iter().map(|topic| topic.name.to_string());
         self.seen.lock().unwrap().cleared_away.extend(names);
         Ok(())
@@ -494,8 +499,15 @@ fn what_exists_already_is_answered_when_every_shard_has_it() {
             }
             struct Ensuring(FollowingLanes);
             impl Lanes for Ensuring {
-                fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
-                    self.0.clear_away(deleted)
+                fn directories(&self) -> Vec<DirectoryId> {
+                    self.0.directories()
+                }
+                fn metadata_loaded(
+                    &mut self,
+                    image: &ClusterImage,
+                    deleted: &[TopicRemains],
+                ) -> Result<(), String> {
+                    self.0.metadata_loaded(image, deleted)
                 }
 
                 fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub const PARTITION_METADATA: &str = "partition.metadata";
 /// Name of the file with a partition's leader epochs.
 pub const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+/// Name of the file that says whose a data directory is. Kafka's name and format.
+pub const META_PROPERTIES: &str = "meta.properties";
 /// Written at the end of an orderly shutdown, removed at start. Kafka's name and meaning.
 pub const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// Recovery points and log starts by topic id: what recovery here relies on.

@@ -7,7 +7,8 @@
 //! **Must not know** requests, responses, topics' names beyond their directory, leaders, groups, or other shards.
 //!
 //! **Threads.** A `ShardLog` and its `PartitionLog`s live on one shard and never leave it. A `DataDir` is shared by the
-//! shards of a process. View: one shard's partitions.
+//! shards of a process. View: one shard's partitions in one directory. A server with several directories (`data_dirs.rs`) has one
+//! `ShardLog` for each of them on each shard: a directory is whole in itself, and fails by itself.
 //!
 //! **Called by** `server` (produce, fetch), `group` (its own records), `shard` (open, recover, start, create, delete, stop).
 //!
@@ -35,12 +36,14 @@ mod chores;
 mod committer;
 mod compaction;
 mod data_dir;
+mod data_dirs;
 mod epoch_cache;
 mod errors;
 mod file_names;
 mod flusher;
 mod housekeeping;
 pub mod inspect;
+mod meta_properties;
 mod options;
 mod partition;
 mod partition_metadata;
@@ -59,11 +62,13 @@ mod sim_tests;
 mod wal;
 
 pub use data_dir::{Checkpoint, CheckpointFiles, DataDir};
+pub use data_dirs::{DataDirs, DataDirsError, Directory};
 pub use epoch_cache::EpochCache;
 pub use errors::{
     AppendError, Damage, EpochEnd, FileError, LogError, LogStopped, PartitionOffline, ReadError,
 };
 pub use file_names::SegmentFile;
+pub use meta_properties::MetaProperties;
 pub use options::{CleanupPolicy, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig};
 pub use partition::{
     AppendOrigin, Appended, CommitState, DeleteBefore, DeleteRecordsError, MinOneBatch, PartitionLog,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::ids::{LeaderEpoch, NodeId, ShardId, TopicId};
+use crate::base::ids::{DirectoryId, LeaderEpoch, NodeId, ShardId, TopicId};
 use crate::base::limits::MAX_PARTITIONS;
 use crate::config::{Layers, Overrides, Settings, StaticSettings, TopicConfig};
+use crate::metadata::directory_table::DirectoryTable;
 use crate::metadata::partition_image::PartitionImage;
 use crate::metadata::record::Record;
 use crate::metadata::scram_table::ScramTable;
@@ -32,6 +33,7 @@ pub struct ClusterImage {
     server: ServerImage,
     topics: TopicTable,
     partitions: usize,
+    directories: DirectoryTable,
     broker_overrides: Arc<BTreeMap<Option<NodeId>, Overrides>>,
     scram: Arc<ScramTable>,
     fixed: Arc<StaticSettings>,
@@ -69,6 +71,7 @@ impl ClusterImage {
             },
             topics: TopicTable::default(),
             partitions: 0,
+            directories: DirectoryTable::default(),
             broker_overrides: Arc::default(),
             scram: Arc::default(),
             fixed,
@@ -133,6 +136,19 @@ impl ClusterImage {
     /// Number of partitions of all topics.
     pub fn partition_count(&self) -> usize {
         self.partitions
+    }
+
+    /// The data directories of the server that take partitions, the one with the metadata first.
+    pub fn directories_online(&self) -> &[DirectoryId] {
+        self.directories.online()
+    }
+
+    /// How many partitions are in a data directory.
+    pub fn partitions_in(&self, directory: DirectoryId) -> usize {
+        match directory {
+            DirectoryId::HOME => self.partitions - self.directories.partitions_elsewhere(),
+            other => self.directories.partitions_in(other),
+        }
     }
 
     /// The node that leads a partition, and since which epoch; `None` if the topic has no such partition.
@@ -233,6 +249,11 @@ impl ClusterImage {
         self.version = version;
     }
 
+    #[cfg(test)]
+    pub(in crate::metadata) fn fixed_for_tests(&self) -> Arc<StaticSettings> {
+        self.fixed.clone()
+    }
+
     /// Applies one record; the version is left to who applies the batch.
     pub(in crate::metadata) fn apply(&mut self, record: &Record) -> Result<(), UnfitRecord> {
         match record {
@@ -278,13 +299,19 @@ impl ClusterImage {
                     slots,
                     runs: runs.clone(),
                     overrides: overrides.clone(),
+                    directories: Arc::default(),
                 };
                 self.partitions += topic.partition_count() as usize;
                 self.topics.insert(Arc::new(topic));
                 self.next_slot = *next_slot;
             }
             Record::TopicDeleted { id } => match self.topics.remove(id) {
-                Some(topic) => self.partitions -= topic.partition_count() as usize,
+                Some(topic) => {
+                    self.partitions -= topic.partition_count() as usize;
+                    for directory in topic.directories.values() {
+                        self.directories.moved(*directory, DirectoryId::HOME);
+                    }
+                }
                 None => return unfit(format!("topic {id} is deleted, but does not exist")),
             },
             Record::PartitionsCreated { id, run, slots } => {
@@ -309,6 +336,13 @@ impl ClusterImage {
                     all.remove(node);
                 }
             }
+            Record::DirectoriesOnline { directories } => {
+                if directories.first() != Some(&DirectoryId::HOME) {
+                    return unfit("a server without the directory that has its metadata".to_string());
+                }
+                self.directories.set_online(directories);
+            }
+            Record::PartitionDirectories { id, directories } => self.place(id, directories)?,
             Record::ProducerIdsAllocated { next_producer_id } => self.next_producer_id = *next_producer_id,
             Record::ScramCredentialSet {
                 user,
@@ -323,6 +357,31 @@ impl ClusterImage {
                     ));
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, id: &TopicId, directories: &[(i32, DirectoryId)]) -> Result<(), UnfitRecord> {
+        let mut moves = Vec::with_capacity(directories.len());
+        self.change_topic(id, |topic| {
+            let partitions = 0..topic.partition_count();
+            let all = Arc::make_mut(&mut topic.directories);
+            for (partition, directory) in directories {
+                if !partitions.contains(partition) {
+                    return unfit(format!(
+                        "partition {partition} of topic {id} is placed, but does not exist"
+                    ));
+                }
+                let before = match *directory {
+                    DirectoryId::HOME => all.remove(partition),
+                    other => all.insert(*partition, other),
+                };
+                moves.push((before.unwrap_or(DirectoryId::HOME), *directory));
+            }
+            Ok(())
+        })?;
+        for (from, to) in moves {
+            self.directories.moved(from, to);
         }
         Ok(())
     }
@@ -358,6 +417,16 @@ impl ClusterImage {
             runs: topic.runs.clone(),
             overrides: topic.overrides.clone(),
             next_slot: self.next_slot,
+        }));
+        if self.directories_online() != [DirectoryId::HOME] {
+            records.push(Record::DirectoriesOnline {
+                directories: self.directories_online().to_vec(),
+            });
+        }
+        let placed = self.topics().filter(|topic| !topic.directories.is_empty());
+        records.extend(placed.map(|topic| Record::PartitionDirectories {
+            id: topic.id,
+            directories: topic.directories.iter().map(|(p, d)| (*p, *d)).collect(),
         }));
         for (node, overrides) in self.broker_overrides.iter() {
             records.extend(overrides.iter().map(|(name, value)| Record::BrokerConfigSet {

@@ -72,6 +72,13 @@ pub struct TopicRemains {
 }
 
 impl MetadataLog {
+    /// Whether a data directory holds the metadata of a cluster.
+    pub fn is_in(data_dir: &Path) -> bool {
+        let entries = blocking::read_dir(data_dir.join(METADATA_DIR)).unwrap_or_default();
+        // A crash in the first start may leave a file without a record.
+        entries.iter().any(|entry| !entry.is_dir && entry.len > 0)
+    }
+
     /// Opens the log in a data directory, making it if it is not there, and reads it.
     pub fn open(data_dir: &Path, fixed: Arc<StaticSettings>) -> Result<LoadedMetadata, MetadataLogError> {
         let dir = data_dir.join(METADATA_DIR);

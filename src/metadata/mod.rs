@@ -13,11 +13,15 @@
 //! Placement is derived and not stored by shard: a partition has a number (its *slot*), and on a server with n shards it
 //! lives on shard `slot % n`. So a server may be started with another number of shards.
 //!
+//! Which data directory a partition is in is stored, unless it is the one with the metadata: what a directory that is not there
+//! had must not begin anew elsewhere.
+//!
 //! Start reading in [`command`], then [`engine`], then [`cluster_image`].
 
 pub mod cluster_image;
 pub mod command;
 pub mod command_error;
+mod directory_table;
 pub mod engine;
 pub mod internal_topic;
 pub mod log_frame;

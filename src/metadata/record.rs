@@ -1,6 +1,6 @@
 //! What the metadata log consists of.
 
-use crate::base::ids::{NodeId, TopicId};
+use crate::base::ids::{DirectoryId, NodeId, TopicId};
 use crate::config::Overrides;
 use crate::metadata::topic_image::{PartitionRun, Slots};
 use crate::security::{ScramCredential, ScramMechanism};
@@ -92,6 +92,20 @@ pub enum Record {
         user: String,
         /// The mechanism it was for.
         mechanism: ScramMechanism,
+    },
+    /// The server was started with these data directories, or one of them has failed since: new partitions go there. The
+    /// first is the one with the metadata; alone it needs no record.
+    DirectoriesOnline {
+        /// Them.
+        directories: Vec<DirectoryId>,
+    },
+    /// Partitions of a topic are in these data directories from now on. Those no such record names are in the one with
+    /// the metadata.
+    PartitionDirectories {
+        /// The topic.
+        id: TopicId,
+        /// By partition.
+        directories: Vec<(i32, DirectoryId)>,
     },
     /// Producer ids were handed out.
     ProducerIdsAllocated {

@@ -10,7 +10,7 @@
 //! A kind's fields never change; new fields come as a new version of the kind, which old records do not have. A server
 //! that meets a kind or version it does not know refuses the log: a newer one wrote it.
 
-use crate::base::ids::{NodeId, TopicId};
+use crate::base::ids::{DirectoryId, NodeId, TopicId};
 use crate::config::Overrides;
 use crate::metadata::record::Record;
 use crate::metadata::topic_image::{PartitionRun, Slots};
@@ -30,6 +30,8 @@ const BROKER_CONFIG_SET: u8 = 7;
 const PRODUCER_IDS_ALLOCATED: u8 = 8;
 const SCRAM_CREDENTIAL_SET: u8 = 9;
 const SCRAM_CREDENTIAL_REMOVED: u8 = 10;
+const DIRECTORIES_ONLINE: u8 = 11;
+const PARTITION_DIRECTORIES: u8 = 12;
 
 /// The only version of every kind so far.
 const VERSION: u8 = 1;
@@ -115,6 +117,18 @@ pub fn encode_record(record: &Record, out: &mut Vec<u8>) {
         Record::ScramCredentialRemoved { user, mechanism } => {
             put_text(user, out);
             out.extend(mechanism.code().to_le_bytes());
+        }
+        Record::DirectoriesOnline { directories } => {
+            put_count(directories.len(), out);
+            directories.iter().for_each(|directory| out.extend(directory.0));
+        }
+        Record::PartitionDirectories { id, directories } => {
+            out.extend(id.0);
+            put_count(directories.len(), out);
+            for (partition, directory) in directories {
+                out.extend(partition.to_le_bytes());
+                out.extend(directory.0);
+            }
         }
     }
     let length = u32::try_from(out.len() - length_at - 4).expect("limited by the command");
@@ -208,6 +222,13 @@ fn decode_fields(kind: u8, fields: &mut Fields<'_>) -> Result<Record, BadRecord>
             user: fields.text()?,
             mechanism: fields.mechanism()?,
         },
+        DIRECTORIES_ONLINE => Record::DirectoriesOnline {
+            directories: fields.list(Fields::directory)?,
+        },
+        PARTITION_DIRECTORIES => Record::PartitionDirectories {
+            id: fields.topic_id()?,
+            directories: fields.list(|f| Ok((f.i32()?, f.directory()?)))?,
+        },
         other => return Err(unknown(other, VERSION)),
     })
 }
@@ -224,6 +245,8 @@ fn kind_of(record: &Record) -> u8 {
         Record::ProducerIdsAllocated { .. } => PRODUCER_IDS_ALLOCATED,
         Record::ScramCredentialSet { .. } => SCRAM_CREDENTIAL_SET,
         Record::ScramCredentialRemoved { .. } => SCRAM_CREDENTIAL_REMOVED,
+        Record::DirectoriesOnline { .. } => DIRECTORIES_ONLINE,
+        Record::PartitionDirectories { .. } => PARTITION_DIRECTORIES,
     }
 }
 
@@ -326,6 +349,10 @@ impl<'a> Fields<'a> {
 
     fn topic_id(&mut self) -> Result<TopicId, BadRecord> {
         Ok(TopicId(self.array()?))
+    }
+
+    fn directory(&mut self) -> Result<DirectoryId, BadRecord> {
+        Ok(DirectoryId(self.array()?))
     }
 
     fn bytes(&mut self) -> Result<Vec<u8>, BadRecord> {
@@ -454,6 +481,13 @@ mod tests {
             Record::ScramCredentialRemoved {
                 user: "ann".to_string(),
                 mechanism: ScramMechanism::Sha256,
+            },
+            Record::DirectoriesOnline {
+                directories: vec![DirectoryId::HOME, DirectoryId([3; 16])],
+            },
+            Record::PartitionDirectories {
+                id,
+                directories: vec![(0, DirectoryId([3; 16])), (2, DirectoryId::HOME)],
             },
         ]
     }

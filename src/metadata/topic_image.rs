@@ -1,8 +1,9 @@
 //! A topic as the image shows it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::ids::TopicId;
+use crate::base::ids::{DirectoryId, TopicId};
 use crate::config::Overrides;
 
 /// Partitions that were created together.
@@ -31,6 +32,8 @@ pub struct TopicImage {
     pub(in crate::metadata) slots: Slots,
     pub(in crate::metadata) runs: Vec<PartitionRun>,
     pub(in crate::metadata) overrides: Overrides,
+    /// The data directories of partitions that are not in the one with the metadata.
+    pub(in crate::metadata) directories: Arc<BTreeMap<i32, DirectoryId>>,
 }
 
 impl TopicImage {
@@ -58,6 +61,14 @@ impl TopicImage {
     /// The configs set on the topic itself.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// The data directory a partition is in.
+    pub fn directory(&self, partition: i32) -> DirectoryId {
+        self.directories
+            .get(&partition)
+            .copied()
+            .unwrap_or(DirectoryId::HOME)
     }
 
     /// The slot of a partition, which must exist.

@@ -3,12 +3,11 @@
 use std::rc::Rc;
 
 use crate::base::ids::NodeId;
-use crate::log::ShardLog;
 use crate::rt;
 use crate::server::accept::accept_connections;
 use crate::server::state::ServerState;
 use crate::shard::message::{ToControl, ToShard};
-use crate::shard::{Shard, ShardStart, shard_log_options};
+use crate::shard::{DirectoryLogs, Shard, ShardStart};
 
 /// Runs a shard: recovers, waits until all shards have, serves until told to stop.
 ///
@@ -24,19 +23,15 @@ async fn run(start: ShardStart) -> Result<(), String> {
     let ShardStart {
         id,
         image,
-        data_dir,
+        data_dirs,
         mut inbox,
         control,
         listeners,
     } = start;
-    let options = shard_log_options(
-        &image.settings(NodeId::of(image.server().server_id, id)),
-        data_dir,
-        id,
-        image.server().shards,
-    );
-    let log = ShardLog::open(options).await.map_err(|error| error.to_string())?;
-    let shard = Rc::new(Shard::new(id, control.clone(), log, image));
+    let settings = image.settings(NodeId::of(image.server().server_id, id));
+    let logs = DirectoryLogs::open(data_dirs, &settings, id, image.server().shards).await;
+    let logs = logs.map_err(|error| error.to_string())?;
+    let shard = Rc::new(Shard::new(id, control.clone(), logs, image));
     let offline_partitions = shard.recover().await;
     control
         .send(ToControl::Recovered {

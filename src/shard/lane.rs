@@ -4,15 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::ids::{NodeId, ShardId, TopicPartition};
+use crate::base::ids::{DirectoryId, NodeId, ShardId, TopicPartition};
 use crate::config::Settings;
 use crate::group::GroupDriver;
-use crate::log::{DataDir, LogError, PartitionSpec, ShardLog};
+use crate::log::{DataDirs, LogError, PartitionSpec};
 use crate::metadata::{ClusterImage, GROUP_METADATA_TOPIC, TopicImage};
 use crate::rt::mailbox;
 use crate::rt::net::BoundListener;
 use crate::rt::sync::Event;
 use crate::shard::control_client::ControlClient;
+use crate::shard::directory_logs::DirectoryLogs;
 use crate::shard::log_options::topic_log_config;
 use crate::shard::message::{ControlPort, MetricsSnapshot, ToShard};
 use crate::shard::partition_table::{PartitionSlot, PartitionTable};
@@ -24,8 +25,8 @@ pub struct ShardStart {
     pub id: ShardId,
     /// The cluster as the controller has loaded it.
     pub image: Arc<ClusterImage>,
-    /// The directory of all partitions, shared by the server's shards.
-    pub data_dir: Arc<DataDir>,
+    /// The directories of the partitions, shared by the server's shards.
+    pub data_dirs: Arc<DataDirs>,
     /// Messages from the control thread.
     pub inbox: mailbox::Receiver<ToShard>,
     /// The way to the control thread.
@@ -48,7 +49,7 @@ pub struct Shard {
     pub groups: Rc<GroupDriver>,
     /// Counts of what this shard has done.
     pub metrics: ShardMetrics,
-    log: Rc<ShardLog>,
+    logs: DirectoryLogs,
     image: RefCell<Arc<ClusterImage>>,
     settings: RefCell<Arc<Settings>>,
     partitions: RefCell<PartitionTable>,
@@ -80,7 +81,7 @@ impl ShardMetrics {
 
 impl Shard {
     /// A shard that has recovered nothing yet.
-    pub fn new(id: ShardId, control: ControlPort, log: Rc<ShardLog>, image: Arc<ClusterImage>) -> Shard {
+    pub fn new(id: ShardId, control: ControlPort, logs: DirectoryLogs, image: Arc<ClusterImage>) -> Shard {
         let node_id = NodeId::of(image.server().server_id, id);
         let settings = Arc::new(image.settings(node_id));
         Shard {
@@ -90,7 +91,7 @@ impl Shard {
             producer_ids: ProducerIds::default(),
             groups: GroupDriver::new(&settings),
             metrics: ShardMetrics::default(),
-            log,
+            logs,
             image: RefCell::new(image),
             settings: RefCell::new(settings),
             partitions: RefCell::new(PartitionTable::default()),
@@ -118,14 +119,14 @@ impl Shard {
         self.partitions.borrow().get(partition).cloned()
     }
 
-    /// The directory that holds the partitions.
-    pub fn data_dir(&self) -> &DataDir {
-        self.log.data_dir()
+    /// The directories that hold the partitions.
+    pub fn data_dirs(&self) -> &DataDirs {
+        self.logs.data_dirs()
     }
 
     /// Waits until the log takes records: while too many wait for the disk, it does not.
     pub async fn room_to_append(&self) {
-        self.log.wait_for_room().await;
+        self.logs.wait_for_room().await;
     }
 
     /// Brings up every partition that the image gives this shard, from segments and write-ahead logs of any shard.
@@ -137,7 +138,7 @@ impl Shard {
             .flat_map(|topic| self.own_partitions(&image, topic))
             .collect();
         let mut offline_partitions = 0;
-        for (partition, recovered) in self.log.recover(specs).await {
+        for (partition, recovered) in self.logs.recover(specs).await {
             let slot = match recovered {
                 Ok(log) => PartitionSlot::Online(log),
                 Err(reason) => {
@@ -156,8 +157,19 @@ impl Shard {
 
     /// Opens the write-ahead log and the coordinators. Every shard has recovered.
     pub async fn start(&self) -> Result<(), LogError> {
-        self.log.start().await?;
         let image = self.image();
+        let failed = self.logs.start().await?;
+        if !failed.is_empty() {
+            for topic in image.topics() {
+                for (directory, spec) in self.own_partitions(&image, topic) {
+                    if failed.contains(&directory) {
+                        self.partitions
+                            .borrow_mut()
+                            .insert(spec.id(), PartitionSlot::Offline);
+                    }
+                }
+            }
+        }
         if let Some(topic) = image.topic_by_name(GROUP_METADATA_TOPIC) {
             self.lead_group_partitions(&image, topic);
         }
@@ -173,7 +185,7 @@ impl Shard {
         if settings_changed {
             let settings = Arc::new(new.settings(self.node_id));
             let expiration_ms = settings.producer_id_expiration_ms.into();
-            self.log.set_producer_id_expiration_ms(expiration_ms);
+            self.logs.set_producer_id_expiration_ms(expiration_ms);
             *self.settings.borrow_mut() = settings;
         }
         for topic in new.topics() {
@@ -199,11 +211,11 @@ impl Shard {
     pub async fn shutdown(&self) -> Result<(), LogError> {
         self.control.close();
         self.groups.shutdown();
-        self.log.shutdown().await
+        self.logs.shutdown().await
     }
 
     async fn apply_topic(&self, image: &ClusterImage, topic: &Arc<TopicImage>) {
-        for spec in self.own_partitions(image, topic) {
+        for (directory, spec) in self.own_partitions(image, topic) {
             let partition = spec.id();
             let slot = match self.partition(&partition) {
                 Some(PartitionSlot::Online(log)) => {
@@ -211,7 +223,7 @@ impl Shard {
                     continue;
                 }
                 Some(PartitionSlot::Offline) => continue,
-                None => match self.log.create_partition(spec).await {
+                None => match self.logs.create_partition(directory, spec).await {
                     Ok(log) => PartitionSlot::Online(log),
                     Err(error) => {
                         let (topic, partition) = (topic.name(), partition.partition);
@@ -239,7 +251,8 @@ impl Shard {
             if &**topic.name() == GROUP_METADATA_TOPIC {
                 self.groups.resign(partition.partition);
             }
-            if let Err(error) = self.log.delete_partition(partition).await {
+            let directory = topic.directory(partition.partition);
+            if let Err(error) = self.logs.delete_partition(directory, partition).await {
                 let (topic, partition) = (topic.name(), partition.partition);
                 tracing::error!(%topic, partition, %error, "could not delete partition");
             }
@@ -257,18 +270,21 @@ impl Shard {
         (0..topic.partition_count()).filter(leads).collect()
     }
 
-    fn own_partitions(&self, image: &ClusterImage, topic: &TopicImage) -> Vec<PartitionSpec> {
+    fn own_partitions(&self, image: &ClusterImage, topic: &TopicImage) -> Vec<(DirectoryId, PartitionSpec)> {
         let config = Arc::new(topic_log_config(&image.topic_config(topic, self.node_id)));
         let mut specs = Vec::new();
         for partition in 0..topic.partition_count() {
             match image.leader(topic, partition) {
-                Some((leader, leader_epoch)) if leader == self.node_id => specs.push(PartitionSpec {
-                    topic_id: topic.id(),
-                    topic_name: topic.name().clone(),
-                    partition,
-                    leader_epoch,
-                    config: config.clone(),
-                }),
+                Some((leader, leader_epoch)) if leader == self.node_id => {
+                    let spec = PartitionSpec {
+                        topic_id: topic.id(),
+                        topic_name: topic.name().clone(),
+                        partition,
+                        leader_epoch,
+                        config: config.clone(),
+                    };
+                    specs.push((topic.directory(partition), spec));
+                }
                 _ => {}
             }
         }

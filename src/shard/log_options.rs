@@ -8,27 +8,32 @@ use crate::config::{CompressionType, Durability, Settings, TimestampType, TopicC
 use crate::log::{self, DataDir, ShardLogOptions};
 use crate::wire::records::{Compression, CompressionTarget};
 
-/// The part of the broker settings that a shard's log acts on.
+/// The part of the broker settings that a shard's log in one of `directories` data directories acts on: what a shard may
+/// use is shared by its logs, what the server may use by the shards as well.
 pub fn shard_log_options(
     settings: &Settings,
     data_dir: Arc<DataDir>,
+    directories: usize,
     shard: ShardId,
     shards: u16,
 ) -> ShardLogOptions {
-    let shards = shards.max(1);
+    let directories = directories.max(1);
+    let logs = usize::from(shards.max(1)) * directories;
+    let defaults = ShardLogOptions::new(data_dir, shard);
     ShardLogOptions {
+        open_files: (defaults.open_files / directories).max(1),
         wal_file_bytes: settings.wal_file_bytes.next_multiple_of(DISK_BLOCK_BYTES as u64),
         wal_files: settings.wal_files,
-        tail_bytes: settings.tail_memory_bytes,
-        read_cache_bytes: settings.read_cache_memory_bytes,
+        tail_bytes: settings.tail_memory_bytes / directories,
+        read_cache_bytes: settings.read_cache_memory_bytes / directories,
         checkpoint_interval_ms: settings.log_flush_offset_checkpoint_interval_ms,
         retention_check_interval_ms: settings.log_retention_check_interval_ms,
-        compaction_memory_bytes: (settings.log_cleaner_dedupe_buffer_size / u64::from(shards)) as usize,
-        compaction_bytes_per_second: settings.log_cleaner_io_max_bytes_per_second / f64::from(shards),
+        compaction_memory_bytes: (settings.log_cleaner_dedupe_buffer_size / logs as u64) as usize,
+        compaction_bytes_per_second: settings.log_cleaner_io_max_bytes_per_second / logs as f64,
         compaction_interval_ms: settings.log_cleaner_backoff_ms,
-        uncommitted_bytes: settings.tail_memory_bytes / 2,
+        uncommitted_bytes: settings.tail_memory_bytes / directories / 2,
         producer_id_expiration_ms: settings.producer_id_expiration_ms.into(),
-        ..ShardLogOptions::new(data_dir, shard)
+        ..defaults
     }
 }
 

@@ -8,13 +8,16 @@
 //! Start reading in [`lane`].
 
 pub mod control_client;
+mod directory_logs;
 pub mod lane;
 mod log_options;
 pub mod message;
 pub mod partition_table;
 pub mod producer_ids;
+mod take_up_directories;
 
 pub use control_client::{ChangeError, ControlClient};
+pub use directory_logs::DirectoryLogs;
 pub use lane::{Shard, ShardStart};
-pub use log_options::shard_log_options;
 pub use partition_table::{PartitionSlot, PartitionTable};
+pub use take_up_directories::take_up_directories;

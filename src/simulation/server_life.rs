@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::BASE_PORT;
-use crate::base::ids::ShardId;
+use crate::base::ids::{DirectoryId, ShardId};
 use crate::config::StaticSettings;
 use crate::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
-use crate::log::DataDir;
-use crate::metadata::{ClusterImage, TopicRemains};
+use crate::log::DataDirs;
+use crate::metadata::{ClusterImage, MetadataLog, TopicRemains};
 use crate::rt::disk::blocking;
 use crate::rt::net::BoundListener;
 use crate::rt::sim::{self, Exit, ProcessId};
 use crate::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
 use crate::server::run_shard;
-use crate::shard::ShardStart;
+use crate::shard::{ShardStart, take_up_directories};
 
 /// The name of the server's process, and so of its disk.
 pub const SERVER: &str = "server";
@@ -125,7 +125,8 @@ async fn serve(
 ) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     blocking::create_dir_all(DATA_DIR).map_err(|error| text(&error))?;
-    let data_dir = DataDir::open(DATA_DIR).map_err(|error| text(&error))?;
+    let founded = MetadataLog::is_in(DATA_DIR.as_ref());
+    let data_dirs = DataDirs::open(&[DATA_DIR.into()], founded).map_err(|error| text(&error))?;
     let mut fixed = StaticSettings::default();
     for setting in SETTINGS {
         fixed.add_assignment(setting).expect("a good setting");
@@ -139,7 +140,7 @@ async fn serve(
     let address = |shard: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, BASE_PORT + shard));
     let listeners = (0..shards).map(|shard| vec![rt::net::bind(address(shard)).expect("a free port")]);
     let mut lanes = SimulatedLanes {
-        data_dir,
+        data_dirs,
         listeners: listeners.collect(),
         serving,
     };
@@ -149,22 +150,22 @@ async fn serve(
 }
 
 struct SimulatedLanes {
-    data_dir: Arc<DataDir>,
+    data_dirs: Arc<DataDirs>,
     listeners: Vec<Vec<BoundListener>>,
     serving: Rc<Cell<bool>>,
 }
 
 impl Lanes for SimulatedLanes {
-    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
-        let topics = deleted
-            .iter()
-            .map(|topic| (topic.id, &*topic.name, topic.partitions));
-        let cleared = self.data_dir.clear_away(topics);
-        cleared.map_err(|error| error.to_string())
+    fn directories(&self) -> Vec<DirectoryId> {
+        self.data_dirs.online_ids()
+    }
+
+    fn metadata_loaded(&mut self, image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String> {
+        take_up_directories(&self.data_dirs, image, deleted)
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
-        let data_dir = self.data_dir.clone();
+        let data_dirs = self.data_dirs.clone();
         let listeners = std::mem::take(&mut self.listeners[usize::from(start.id.0)]);
         let ShardId(number) = start.id;
         rt::spawn_shard(format!("shard-{number}"), None, move || {
@@ -177,7 +178,7 @@ impl Lanes for SimulatedLanes {
             run_shard(ShardStart {
                 id,
                 image,
-                data_dir,
+                data_dirs,
                 inbox,
                 control,
                 listeners,
@@ -186,7 +187,7 @@ impl Lanes for SimulatedLanes {
     }
 
     fn all_recovered(&mut self) -> Result<(), String> {
-        self.data_dir
+        self.data_dirs
             .remove_recovered_wals()
             .map_err(|error| error.to_string())
     }
@@ -196,7 +197,7 @@ impl Lanes for SimulatedLanes {
     }
 
     fn all_stopped(&mut self) -> Result<(), String> {
-        self.data_dir
+        self.data_dirs
             .mark_clean_shutdown()
             .map_err(|error| error.to_string())
     }

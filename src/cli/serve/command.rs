@@ -7,14 +7,14 @@ use anyhow::Context;
 use clap::Args;
 
 use super::cpu_plan::CpuPlan;
-use super::data_directory::DataDirectory;
+use super::data_directories::DataDirectories;
 use super::log_output::start_logging;
 use super::open_files::raise_open_files;
 use super::port_plan::PortPlan;
 use super::server_lanes::ServerLanes;
 use super::start_settings::start_settings;
 use crate::control::{ControlOptions, run_control, stop_signals};
-use crate::log::DataDir;
+use crate::log::DataDirs;
 use crate::rt;
 
 /// Run a broker
@@ -29,9 +29,9 @@ pub struct ServeArgs {
     /// Address to listen on; shard n takes the port n further on [default: localhost:9092]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Vec<String>,
-    /// Directory for all data [default: ./corelane-data]
+    /// Directory for all data; given more than once, partitions are spread over them [default: ./corelane-data]
     #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    pub data_dir: Vec<PathBuf>,
     /// Number of shards: cores that serve [default: one for each CPU]
     #[arg(long, value_name = "N")]
     pub shards: Option<String>,
@@ -51,33 +51,38 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     rt::probe()?;
     raise_open_files();
     let cpus = CpuPlan::new(&settings, &rt::available_cpus())?;
-    let directory = DataDirectory::take(&settings.data_dir)?;
+    let directories = DataDirectories::take(&settings)?;
     let ports = PortPlan::take(&settings.listen, cpus.shards())?;
     for note in &ports.notes {
         tracing::info!("{note}");
     }
     let options = ControlOptions {
         fixed,
-        data_dir: directory.path().to_path_buf(),
+        data_dir: directories.home().to_path_buf(),
         shards: cpus.shards(),
         counters: Arc::default(),
     };
-    rt::block_on_control(serve(options, cpus, ports))?;
-    // Another server may have the directory only now.
-    drop(directory);
+    rt::block_on_control(serve(options, directories, cpus, ports))?;
     Ok(())
 }
 
-async fn serve(options: ControlOptions, cpus: CpuPlan, ports: PortPlan) -> anyhow::Result<()> {
+async fn serve(
+    options: ControlOptions,
+    directories: DataDirectories,
+    cpus: CpuPlan,
+    ports: PortPlan,
+) -> anyhow::Result<()> {
     let stop = stop_signals().context("could not listen for signals")?;
     let addresses = ports.addresses();
     let mut lanes = ServerLanes {
-        data_dir: DataDir::open(&options.data_dir)?,
+        data_dirs: DataDirs::open(directories.paths(), directories.founded())?,
         cpus: cpus.cpus,
         listeners: ports.listeners,
         bases: ports.bases,
         addresses,
     };
     run_control(options, &mut lanes, stop).await?;
+    // Another server may have them only now.
+    drop(directories);
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -16,44 +16,61 @@ const LOCK_FILE: &str = ".lock";
 /// A data directory that no other server can use while this value lives.
 #[derive(Debug)]
 pub struct DataDirectory {
-    path: PathBuf,
     /// The lock goes with the file, also when the process is killed.
     _lock: File,
 }
 
-impl DataDirectory {
-    /// Makes the directory if it is not there, takes it, and sees whether it will do.
-    pub fn take(path: &str) -> anyhow::Result<DataDirectory> {
-        let path =
-            std::path::absolute(path).with_context(|| format!("the data directory {path:?} is no path"))?;
-        if let Err(error) = fs::create_dir_all(&path) {
-            return Err(explain("create", &path, error));
-        }
-        if !path.is_dir() {
-            bail!(
-                "the data directory {} is no directory; choose another one with --data-dir",
-                path.display()
-            );
-        }
-        let lock = lock(&path)?;
-        if let Err(error) = probe_direct_io(&path) {
-            bail!(
-                "the file system of the data directory {} ({}) does not take direct I/O, which Corelane needs: {error}. \
-                 Choose a directory on ext4, xfs or btrfs with --data-dir",
-                path.display(),
-                file_system_name(&path)
-            );
-        }
-        Ok(DataDirectory { path, _lock: lock })
-    }
+/// A directory can't be taken.
+#[derive(Debug)]
+pub enum TakeError {
+    /// Its disk does not answer, or takes no writes any more: another directory may do without it.
+    Disk(anyhow::Error),
+    /// Anything else: whoever starts the server has to change something.
+    Refused(anyhow::Error),
+}
 
-    /// Where it is, as an absolute path.
-    pub fn path(&self) -> &Path {
-        &self.path
+impl TakeError {
+    fn of(doing: &str, path: &Path, error: io::Error) -> TakeError {
+        let failed = error.raw_os_error().map(Errno::from_raw_os_error);
+        let disk = matches!(
+            failed,
+            Some(Errno::IO | Errno::ROFS | Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::NOTCONN)
+        );
+        let error = explain(doing, path, error);
+        if disk {
+            TakeError::Disk(error)
+        } else {
+            TakeError::Refused(error)
+        }
     }
 }
 
-fn lock(dir: &Path) -> anyhow::Result<File> {
+impl DataDirectory {
+    /// Makes the directory if it is not there, takes it, and sees whether it will do.
+    pub fn take(path: &Path) -> Result<DataDirectory, TakeError> {
+        if let Err(error) = fs::create_dir_all(path) {
+            return Err(TakeError::of("create", path, error));
+        }
+        if !path.is_dir() {
+            return Err(TakeError::Refused(anyhow!(
+                "the data directory {} is no directory; choose another one with --data-dir",
+                path.display()
+            )));
+        }
+        let lock = lock(path)?;
+        if let Err(error) = probe_direct_io(path) {
+            return Err(TakeError::Refused(anyhow!(
+                "the file system of the data directory {} ({}) does not take direct I/O, which Corelane needs: {error}. \
+                 Choose a directory on ext4, xfs or btrfs with --data-dir",
+                path.display(),
+                file_system_name(path)
+            )));
+        }
+        Ok(DataDirectory { _lock: lock })
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, TakeError> {
     let path = dir.join(LOCK_FILE);
     let opened = OpenOptions::new()
         .read(true)
@@ -63,7 +80,7 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
         .open(&path);
     let mut file = match opened {
         Ok(file) => file,
-        Err(error) => return Err(explain("write to", dir, error)),
+        Err(error) => return Err(TakeError::of("write to", dir, error)),
     };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -76,18 +93,18 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
             } else {
                 format!(" (process {owner})")
             };
-            bail!(
+            return Err(TakeError::Refused(anyhow!(
                 "the data directory {} is in use by another Corelane server{process}. Stop that one, or choose another \
                  directory with --data-dir",
                 dir.display()
-            );
+            )));
         }
         Err(error) => {
-            return Err(anyhow!(
+            return Err(TakeError::Refused(anyhow!(
                 "could not lock {}: {}",
                 path.display(),
                 io::Error::from(error)
-            ));
+            )));
         }
     }
     let written = file
@@ -95,7 +112,7 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()));
     if let Err(error) = written {
-        return Err(explain("write to", dir, error));
+        return Err(TakeError::of("write to", dir, error));
     }
     Ok(file)
 }

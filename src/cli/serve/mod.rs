@@ -6,6 +6,7 @@
 
 mod command;
 mod cpu_plan;
+mod data_directories;
 mod data_directory;
 mod direct_io;
 mod log_output;

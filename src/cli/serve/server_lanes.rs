@@ -2,23 +2,22 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::start_message::StartMessage;
-use crate::base::ids::{NodeId, ShardId};
+use crate::base::ids::{DirectoryId, NodeId, ShardId};
 use crate::control::{LaneStart, Lanes};
-use crate::log::DataDir;
+use crate::log::DataDirs;
 use crate::metadata::{ClusterImage, TopicRemains};
 use crate::rt::net::BoundListener;
 use crate::rt::{self, RuntimeUnavailable, ShardThread};
 use crate::server::run_shard;
-use crate::shard::ShardStart;
+use crate::shard::{ShardStart, take_up_directories};
 
 /// What the shards are made of.
 pub struct ServerLanes {
-    /// The directory of all partitions.
-    pub data_dir: Arc<DataDir>,
+    /// The directories of the partitions.
+    pub data_dirs: Arc<DataDirs>,
     /// Per shard, the CPU it is pinned to.
     pub cpus: Vec<Option<usize>>,
     /// Per shard, its listeners; taken out as the shards are started.
@@ -30,17 +29,17 @@ pub struct ServerLanes {
 }
 
 impl Lanes for ServerLanes {
-    fn clear_away(&mut self, deleted: &[TopicRemains]) -> Result<(), String> {
-        let topics = deleted
-            .iter()
-            .map(|topic| (topic.id, &*topic.name, topic.partitions));
-        let cleared = self.data_dir.clear_away(topics);
-        cleared.map_err(|error| error.to_string())
+    fn directories(&self) -> Vec<DirectoryId> {
+        self.data_dirs.online_ids()
+    }
+
+    fn metadata_loaded(&mut self, image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String> {
+        take_up_directories(&self.data_dirs, image, deleted)
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
         let nth = usize::from(start.id.0);
-        let data_dir = self.data_dir.clone();
+        let data_dirs = self.data_dirs.clone();
         let listeners = std::mem::take(&mut self.listeners[nth]);
         rt::spawn_shard(format!("shard-{}", start.id), self.cpus[nth], move || {
             let LaneStart {
@@ -52,7 +51,7 @@ impl Lanes for ServerLanes {
             run_shard(ShardStart {
                 id,
                 image,
-                data_dir,
+                data_dirs,
                 inbox,
                 control,
                 listeners,
@@ -61,14 +60,18 @@ impl Lanes for ServerLanes {
     }
 
     fn all_recovered(&mut self) -> Result<(), String> {
-        let removed = self.data_dir.remove_recovered_wals();
+        let removed = self.data_dirs.remove_recovered_wals();
         removed.map_err(|error| error.to_string())
     }
 
     fn all_serving(&mut self, image: &ClusterImage) {
         let settings = image.settings(NodeId::of(image.server().server_id, ShardId(0)));
-        let path: PathBuf = self.data_dir.path().to_path_buf();
-        let message = StartMessage::new(self.bases.clone(), path, &settings, image);
+        let paths = self
+            .data_dirs
+            .all()
+            .iter()
+            .map(|directory| directory.path().to_path_buf());
+        let message = StartMessage::new(self.bases.clone(), paths.collect(), &settings, image);
         // Whoever started the server may have closed either; it serves all the same.
         let _ = writeln!(io::stderr(), "{message}");
         let mut ready = "ready".to_string();
@@ -81,7 +84,7 @@ impl Lanes for ServerLanes {
     }
 
     fn all_stopped(&mut self) -> Result<(), String> {
-        let marked = self.data_dir.mark_clean_shutdown();
+        let marked = self.data_dirs.mark_clean_shutdown();
         marked.map_err(|error| error.to_string())
     }
 }

@@ -14,8 +14,8 @@ pub struct StartMessage {
     pub bases: Vec<SocketAddr>,
     /// How many shards there are.
     pub shards: u16,
-    /// Where the data is.
-    pub data_dir: PathBuf,
+    /// Where the data is, the directory with the metadata first.
+    pub data_dirs: Vec<PathBuf>,
     /// When records are acknowledged.
     pub durability: Durability,
     /// The cluster's id.
@@ -28,14 +28,14 @@ impl StartMessage {
     /// The message of a server that serves by this image.
     pub fn new(
         bases: Vec<SocketAddr>,
-        data_dir: PathBuf,
+        data_dirs: Vec<PathBuf>,
         settings: &Settings,
         image: &ClusterImage,
     ) -> StartMessage {
         StartMessage {
             bases,
             shards: image.server().shards,
-            data_dir,
+            data_dirs,
             durability: settings.durability,
             cluster_id: image.cluster_id().to_string(),
             topics: image.topic_count(),
@@ -81,13 +81,17 @@ impl fmt::Display for StartMessage {
         } else {
             format!("{} topics", self.topics)
         };
-        writeln!(
-            f,
-            "  {:<12}{} (cluster {}, {topics})",
-            "data in",
-            self.data_dir.display(),
-            self.cluster_id
-        )?;
+        for (nth, data_dir) in self.data_dirs.iter().enumerate() {
+            let data_dir = data_dir.display();
+            match nth {
+                0 => writeln!(
+                    f,
+                    "  {:<12}{data_dir} (cluster {}, {topics})",
+                    "data in", self.cluster_id
+                )?,
+                _ => writeln!(f, "  {:<12}{data_dir}", "")?,
+            }
+        }
         let durability = match self.durability {
             Durability::Durable => "durable: what is acknowledged is on disk",
             Durability::Relaxed => {
@@ -112,7 +116,7 @@ mod tests {
         let message = StartMessage {
             bases: vec!["127.0.0.1:9092".parse().unwrap(), "[::1]:9092".parse().unwrap()],
             shards: 2,
-            data_dir: "/data".into(),
+            data_dirs: vec!["/data".into(), "/more".into()],
             durability: Durability::Durable,
             cluster_id: "abc".to_string(),
             topics: 1,
@@ -123,6 +127,7 @@ mod tests {
             "  listens on  127.0.0.1:9092 to 9093, a port for each shard",
             "              [::1]:9092 to 9093, a port for each shard",
             "  data in     /data (cluster abc, 1 topic)",
+            "              /more",
             "  durability  durable: what is acknowledged is on disk",
             "localhost:9092",
         ];

@@ -22,7 +22,17 @@ fn add_arguments(settings: &mut StaticSettings, args: &ServeArgs) -> Result<(), 
     for assignment in &args.set {
         settings.add_assignment(assignment)?;
     }
-    let data_dir = args.data_dir.as_ref().map(|path| path.display().to_string());
+    let dirs: Vec<String> = args
+        .data_dir
+        .iter()
+        .map(|dir| dir.display().to_string())
+        .collect();
+    // The command line wins over the file, whichever of the two settings has it there.
+    let (data_dir, data_dirs) = match &dirs[..] {
+        [] => (None, None),
+        [one] => (Some(one.clone()), Some(String::new())),
+        several => (None, Some(several.join(","))),
+    };
     let listen = if args.listen.is_empty() {
         None
     } else {
@@ -31,6 +41,7 @@ fn add_arguments(settings: &mut StaticSettings, args: &ServeArgs) -> Result<(), 
     let options = [
         ("--listen", "listen", listen),
         ("--data-dir", "data_dir", data_dir),
+        ("--data-dir", "data_dirs", data_dirs),
         ("--shards", "shards", args.shards.clone()),
         ("--cpus", "cpus", args.cpus.clone()),
     ];

@@ -11,7 +11,7 @@ use crate::metadata::topic_image::{PartitionRun, Slots, TopicImage};
 
 use super::create_topics::check_room;
 use super::draft::Draft;
-use super::placement::chosen_slot;
+use super::placement::{choose_directories, chosen_slot};
 use super::repeated;
 
 pub(super) fn plan(draft: &mut Draft, topics: Vec<NewPartitions>) -> Result<Outcome, CommandError> {
@@ -77,6 +77,7 @@ fn plan_one(draft: &mut Draft, asked: NewPartitions) -> Result<(), CommandError>
         run,
         slots,
     });
+    choose_directories(draft, topic.id(), present..asked.total);
     Ok(())
 }
 

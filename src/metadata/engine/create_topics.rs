@@ -14,7 +14,7 @@ use crate::metadata::topic_image::{PartitionRun, Slots};
 use crate::metadata::topic_name::check_topic_name;
 
 use super::draft::Draft;
-use super::placement::{check_replication_factor, chosen_slot};
+use super::placement::{check_replication_factor, choose_directories, chosen_slot};
 use super::repeated;
 use super::topic_overrides::{check_together, checked, invalid_config, topic_spec};
 
@@ -103,6 +103,7 @@ pub(super) fn add_topic(
         overrides,
         next_slot,
     });
+    choose_directories(draft, id, 0..count as i32);
     Ok(())
 }
 

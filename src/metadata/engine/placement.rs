@@ -1,10 +1,14 @@
-//! Where partitions go that somebody places by hand.
+//! Where partitions go that somebody places by hand, and into which data directories new ones.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use crate::base::ids::NodeId;
+use crate::base::ids::{DirectoryId, NodeId, TopicId};
 use crate::metadata::cluster_image::ClusterImage;
 use crate::metadata::command_error::{CommandError, CommandErrorKind};
+use crate::metadata::record::Record;
+
+use super::draft::Draft;
 
 /// The slot of a partition that shall have these replicas.
 pub(super) fn chosen_slot(image: &ClusterImage, replicas: &[NodeId]) -> Result<u32, CommandError> {
@@ -52,4 +56,33 @@ pub(super) fn check_replication_factor(factor: i32) -> Result<(), CommandError> 
         ));
     }
     Ok(())
+}
+
+/// Places new partitions: each into the data directory that has the fewest, as Kafka does. A server with one directory needs
+/// no record of it.
+pub(super) fn choose_directories(draft: &mut Draft, id: TopicId, partitions: Range<i32>) {
+    let online = draft.image.directories_online();
+    if online.len() < 2 {
+        return;
+    }
+    // The new ones count as partitions of the first until they are placed.
+    let mut counts: Vec<(usize, DirectoryId)> = online
+        .iter()
+        .map(|directory| (draft.image.partitions_in(*directory), *directory))
+        .collect();
+    counts[0].0 -= partitions.len();
+    let mut directories = Vec::new();
+    for partition in partitions {
+        let (count, directory) = counts
+            .iter_mut()
+            .min_by_key(|(count, _)| *count)
+            .expect("there are several");
+        *count += 1;
+        if *directory != DirectoryId::HOME {
+            directories.push((partition, *directory));
+        }
+    }
+    if !directories.is_empty() {
+        draft.record(Record::PartitionDirectories { id, directories });
+    }
 }

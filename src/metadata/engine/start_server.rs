@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::ids::DirectoryId;
 use crate::metadata::cluster_image::ClusterImage;
 use crate::metadata::record::Record;
 
@@ -28,11 +29,13 @@ impl fmt::Display for WrongServer {
 impl std::error::Error for WrongServer {}
 
 /// Records of a start: the first founds the cluster under `new_cluster_id`, each later one raises the server's
-/// epoch, and so the leader epoch of all its partitions.
+/// epoch, and so the leader epoch of all its partitions. `directories` are the data directories it has now, the one with the
+/// metadata first.
 pub fn plan_start(
     image: &ClusterImage,
     server_id: i32,
     shards: u16,
+    directories: &[DirectoryId],
     new_cluster_id: impl FnOnce() -> String,
 ) -> Result<(Vec<Record>, ClusterImage), WrongServer> {
     assert!(shards > 0);
@@ -56,7 +59,12 @@ pub fn plan_start(
             shards,
         }
     };
-    let records = vec![record];
+    let mut records = vec![record];
+    if directories != image.directories_online() {
+        records.push(Record::DirectoriesOnline {
+            directories: directories.to_vec(),
+        });
+    }
     let next = image.after(&records).expect("a start fits every image");
     Ok((records, next))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::ids::{LeaderEpoch, NodeId};
+use crate::base::ids::{DirectoryId, LeaderEpoch, NodeId};
 use crate::base::limits::{MAX_PARTITIONS, MAX_PARTITIONS_PER_COMMAND};
 use crate::config::{CleanupPolicy, Source, StaticSettings};
 use crate::metadata::command::*;
@@ -25,12 +25,13 @@ impl Cluster {
             fixed.add_assignment(setting).expect("a good setting");
         }
         let empty = ClusterImage::empty(Arc::new(fixed));
-        let (_, image) = plan_start(&empty, 0, shards, || "test".to_string()).expect("a first start");
+        let (_, image) = plan_start(&empty, 0, shards, &[DirectoryId::HOME], || "test".to_string())
+            .expect("a first start");
         Cluster { image, last_id: 0 }
     }
 
     fn restart(&mut self, shards: u16) {
-        self.image = plan_start(&self.image, 0, shards, || unreachable!())
+        self.image = plan_start(&self.image, 0, shards, &[DirectoryId::HOME], || unreachable!())
             .expect("the same server")
             .1;
     }
@@ -455,7 +456,8 @@ fn leader_epochs_rise_with_each_start_since_the_partition_was_created() {
 #[test]
 fn the_data_of_one_server_is_not_taken_by_another() {
     let cluster = Cluster::new(1, &[]);
-    let refused = plan_start(&cluster.image, 3, 1, || unreachable!()).expect_err("another server");
+    let refused = plan_start(&cluster.image, 3, 1, &[DirectoryId::HOME], || unreachable!())
+        .expect_err("another server");
     assert_eq!(refused, WrongServer { owner: 0, asker: 3 });
 }
 
@@ -729,4 +731,62 @@ fn the_offsets_topic_is_kafkas_and_created_once() {
         cluster.add_partitions(GROUP_METADATA_TOPIC, 9, None),
         Err(Refusal::InvalidRequest)
     );
+}
+
+#[test]
+fn new_partitions_go_to_the_directory_with_the_fewest() {
+    let mut cluster = Cluster::new(2, &[]);
+    let topic = |name: &str, partitions| NewTopic {
+        name: name.to_string(),
+        partitions,
+        replication_factor: 1,
+        assignments: Vec::new(),
+        configs: Vec::new(),
+    };
+    cluster.create_one(topic("before", 3)).expect("created");
+    assert_eq!(cluster.image.directories_online(), [DirectoryId::HOME]);
+    let (home, second, third) = (DirectoryId::HOME, DirectoryId([2; 16]), DirectoryId([3; 16]));
+    let counts =
+        |cluster: &Cluster| [home, second, third].map(|directory| cluster.image.partitions_in(directory));
+    let start = |cluster: &mut Cluster, directories: &[DirectoryId]| {
+        let started = plan_start(&cluster.image, 0, 1, directories, || unreachable!());
+        let (records, image) = started.expect("the same server");
+        cluster.image = image;
+        records.len()
+    };
+    assert_eq!(start(&mut cluster, &[home, second, third]), 2);
+    assert_eq!(
+        start(&mut cluster, &[home, second, third]),
+        1,
+        "nothing new to note"
+    );
+    cluster.create_one(topic("a", 4)).expect("created");
+    assert_eq!(counts(&cluster), [3, 2, 2]);
+    cluster.create_one(topic("b", 3)).expect("created");
+    assert_eq!(counts(&cluster), [4, 3, 3]);
+    assert_eq!(cluster.add_partitions("a", 6, None), Ok(()));
+    assert_eq!(counts(&cluster), [4, 4, 4]);
+    let a = cluster.image.topic_by_name("a").expect("there").clone();
+    let of: Vec<_> = (0..6).map(|partition| a.directory(partition)).collect();
+    assert_eq!(of, [second, third, second, third, second, third]);
+    // One is not there: what it has stays in it, and nothing new goes there.
+    start(&mut cluster, &[home, third]);
+    cluster.create_one(topic("c", 2)).expect("created");
+    assert_eq!(counts(&cluster), [5, 4, 5]);
+    assert_eq!(
+        cluster.image.topic_by_name("a").expect("there").directory(0),
+        second
+    );
+    // What a snapshot holds is the same.
+    let mut snapshot = ClusterImage::empty(cluster.image.fixed_for_tests());
+    for record in cluster.image.to_records() {
+        snapshot.apply(&record).expect("fits");
+    }
+    snapshot.set_version(cluster.image.version());
+    assert_eq!(snapshot, cluster.image);
+    let names: Vec<_> = ["a", "b", "c"]
+        .map(|name| TopicSelector::Name(name.to_string()))
+        .to_vec();
+    cluster.delete(&names);
+    assert_eq!(counts(&cluster), [3, 0, 0]);
 }

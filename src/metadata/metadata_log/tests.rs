@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::*;
-use crate::base::ids::{NodeId, TopicId};
+use crate::base::ids::{DirectoryId, NodeId, TopicId};
 use crate::metadata::*;
 use crate::rt;
 use crate::rt::sim::{self, Exit, disk};
@@ -191,7 +191,8 @@ fn serve(told: &Told, commands: usize) {
         return;
     };
     told.check(&image);
-    let (records, started) = plan_start(&image, 0, 2, || "sim".to_string()).expect("the same server");
+    let (records, started) =
+        plan_start(&image, 0, 2, &[DirectoryId::HOME], || "sim".to_string()).expect("the same server");
     if !told.write(&mut log, &image, &records, started.clone()) {
         return;
     }
@@ -300,7 +301,8 @@ fn after_a_failed_write_nothing_more_is_taken_and_nothing_told_is_lost() {
 fn a_poisoned_log_says_why() {
     sim::check_seeds("a_poisoned_log_says_why", 0..1, |_| async {
         let LoadedMetadata { mut log, image, .. } = open(1 << 20).expect("an empty disk");
-        let (records, started) = plan_start(&image, 0, 1, || "sim".to_string()).expect("a first start");
+        let (records, started) =
+            plan_start(&image, 0, 1, &[DirectoryId::HOME], || "sim".to_string()).expect("a first start");
         let versions = Versions {
             before: 0,
             after: started.version(),
@@ -337,7 +339,8 @@ fn a_flipped_bit_is_refused_or_was_in_the_last_batch() {
             let LoadedMetadata {
                 mut log, mut image, ..
             } = open(1 << 20).expect("an empty disk");
-            let (records, started) = plan_start(&image, 0, 1, || "sim".to_string()).expect("a first start");
+            let (records, started) =
+                plan_start(&image, 0, 1, &[DirectoryId::HOME], || "sim".to_string()).expect("a first start");
             let mut next = Some((records, started));
             while batches.len() < 4 {
                 if let Some((records, after)) = next.take() {
@@ -422,7 +425,8 @@ fn a_missing_log_is_noticed() {
     sim::check_seeds("a_missing_log_is_noticed", 0..1, |_| async {
         let dir = Path::new(DATA_DIR).join(METADATA_DIR);
         let LoadedMetadata { mut log, image, .. } = open(1 << 20).expect("an empty disk");
-        let (records, started) = plan_start(&image, 0, 1, || "sim".to_string()).expect("a first start");
+        let (records, started) =
+            plan_start(&image, 0, 1, &[DirectoryId::HOME], || "sim".to_string()).expect("a first start");
         log.append(
             Versions {
                 before: 0,

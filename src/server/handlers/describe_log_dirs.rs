@@ -1,18 +1,19 @@
-//! DescribeLogDirs (key 35), versions 1 to 5 (KIP-113, KIP-827): the directory this node keeps its partitions in.
+//! DescribeLogDirs (key 35), versions 1 to 5 (KIP-113, KIP-827): the directories this node keeps its partitions in.
 //!
-//! - Every shard is a node and answers for the partitions it leads. The shards of a server share one directory, so its
+//! - Every shard is a node and answers for the partitions it leads. The shards of a server share its directories, so their
 //!   space (KIP-827) shows once per node.
 //! - A partition's size is that of all its batches, also those that are still in the write-ahead log or, with `durability =
 //!   "relaxed"`, in memory.
-//! - There is one directory: no partition is ever on its way to another (`is_future_key`), nor behind (`offset_lag` 0), and it
-//!   is never cordoned (KIP-1066).
-//! - Partitions that are offline are left out, as in Apache Kafka. A directory whose file system does not answer:
-//!   KAFKA_STORAGE_ERROR.
+//! - No directory is ever cordoned (KIP-1066).
+//! - Partitions that are offline are left out, as in Apache Kafka. A directory that is offline, or whose file system does not
+//!   answer: KAFKA_STORAGE_ERROR.
 //! - Topics and partitions that are asked for and not here are left out.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use crate::base::ids::DirectoryId;
+use crate::log::Directory;
 use crate::rt;
 use crate::server::context::RequestContext;
 use crate::server::handlers::partition_lookup::find;
@@ -22,28 +23,41 @@ use crate::wire::messages::describe_log_dirs::{
 };
 use crate::wire::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 
-/// Answers with the directory and what is in it.
+/// Answers with the directories and what is in them.
 pub async fn handle(cx: &RequestContext, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
-    let path = cx.shard().data_dir().path();
+    let wanted = request.topics.map(by_name);
+    let mut results = Vec::new();
+    for directory in cx.shard().data_dirs().all() {
+        results.push(describe(cx, directory, wanted.as_ref()).await);
+    }
+    DescribeLogDirsResponse {
+        results,
+        ..DescribeLogDirsResponse::default()
+    }
+}
+
+async fn describe(cx: &RequestContext, directory: &Directory, wanted: Option<&Wanted>) -> DescribeLogDirsResult {
+    let path = directory.path();
     let mut result = DescribeLogDirsResult {
         log_dir: log_dir_name(path),
         ..DescribeLogDirsResult::default()
+    };
+    let (Some(id), Some(_)) = (directory.id(), directory.online()) else {
+        result.error_code = ErrorCode::KafkaStorageError.code();
+        return result;
     };
     match rt::disk::space(path).await {
         Ok(space) => {
             result.total_bytes = signed(space.total_bytes);
             result.usable_bytes = signed(space.usable_bytes);
-            result.topics = topics(cx, request.topics);
+            result.topics = topics(cx, id, wanted);
         }
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "the data directory can't be looked at");
             result.error_code = ErrorCode::KafkaStorageError.code();
         }
     }
-    DescribeLogDirsResponse {
-        results: vec![result],
-        ..DescribeLogDirsResponse::default()
-    }
+    result
 }
 
 /// A directory as clients name it: by its absolute path.
@@ -52,18 +66,22 @@ pub(super) fn log_dir_name(path: &Path) -> String {
     absolute.to_string_lossy().into_owned()
 }
 
-fn topics(cx: &RequestContext, wanted: Option<Vec<DescribableLogDirTopic>>) -> Vec<DescribeLogDirsTopic> {
-    let wanted = wanted.map(|topics| {
-        let mut by_name: HashMap<String, HashSet<i32>> = HashMap::new();
-        for topic in topics {
-            by_name.entry(topic.topic).or_default().extend(topic.partitions);
-        }
-        by_name
-    });
+/// Partitions by the names of their topics.
+type Wanted = HashMap<String, HashSet<i32>>;
+
+fn by_name(topics: Vec<DescribableLogDirTopic>) -> Wanted {
+    let mut wanted = Wanted::new();
+    for topic in topics {
+        wanted.entry(topic.topic).or_default().extend(topic.partitions);
+    }
+    wanted
+}
+
+fn topics(cx: &RequestContext, directory: DirectoryId, wanted: Option<&Wanted>) -> Vec<DescribeLogDirsTopic> {
     let image = cx.shard().image();
     let mut found = Vec::new();
     for topic in image.topics_by_name() {
-        let wanted_partitions = match &wanted {
+        let wanted_partitions = match wanted {
             None => None,
             Some(wanted) => match wanted.get(&**topic.name()) {
                 Some(partitions) => Some(partitions),
@@ -71,6 +89,7 @@ fn topics(cx: &RequestContext, wanted: Option<Vec<DescribableLogDirTopic>>) -> V
             },
         };
         let partitions: Vec<_> = (0..topic.partition_count())
+            .filter(|index| topic.directory(*index) == directory)
             .filter(|index| wanted_partitions.is_none_or(|wanted| wanted.contains(index)))
             .filter_map(|index| {
                 let log = find(cx.shard(), &image, &topic, index).ok()?;

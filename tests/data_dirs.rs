@@ -1,0 +1,355 @@
+//! A broker with several data directories: partitions are spread over them, found again in any order of them, and offline, but
+//! never begun anew, while their directory is not there.
+
+mod fixture;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use corelane::wire::errors::ErrorCode;
+use corelane::wire::messages::create_topics::CreatableTopic;
+use corelane::wire::messages::fetch::{FetchPartition, FetchTopic};
+use corelane::wire::messages::metadata::MetadataRequestTopic;
+use corelane::wire::messages::produce::{PartitionProduceData, TopicProduceData};
+use corelane::wire::messages::{
+    CreateTopicsRequest, DescribeLogDirsRequest, FetchRequest, MetadataRequest, ProduceRequest,
+};
+use corelane::wire::records::{BatchBuilder, Compression, batches};
+use fixture::client::Client;
+use fixture::{Broker, Options};
+
+const TOPIC: &str = "spread";
+const PARTITIONS: i32 = 6;
+
+fn error(code: i16) -> ErrorCode {
+    ErrorCode::from_code(code).expect("a code Kafka knows")
+}
+
+#[track_caller]
+fn create(broker: &Broker, topic: &str, partitions: i32) {
+    let request = CreateTopicsRequest {
+        topics: vec![CreatableTopic {
+            name: topic.to_owned(),
+            num_partitions: partitions,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        }],
+        timeout_ms: 30_000,
+        validate_only: false,
+    };
+    let answer = Client::connect(broker.bootstrap()).call(&request, 7);
+    assert_eq!(error(answer.topics[0].error_code), ErrorCode::None);
+}
+
+/// A connection to the node that leads a partition.
+fn leader(broker: &Broker, topic: &str, partition: i32) -> Client {
+    let request = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic {
+            name: Some(topic.to_owned()),
+            ..MetadataRequestTopic::default()
+        }]),
+        ..MetadataRequest::default()
+    };
+    let answer = Client::connect(broker.bootstrap()).call(&request, 12);
+    let found = &answer.topics[0].partitions;
+    let found = found.iter().find(|one| one.partition_index == partition);
+    let leader = found.expect("a partition").leader_id;
+    let node = answer.brokers.iter().find(|broker| broker.node_id == leader);
+    let node = node.expect("a leader that is there");
+    Client::connect(&format!("{}:{}", node.host, node.port))
+}
+
+fn produce(broker: &Broker, topic: &str, partition: i32, value: &str) -> Result<i64, ErrorCode> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(1_700_000_000_000, None, Some(value.as_bytes()), &[]);
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 30_000,
+        topic_data: vec![TopicProduceData {
+            name: topic.to_owned(),
+            partition_data: vec![PartitionProduceData {
+                index: partition,
+                records: Some(builder.build().expect("a batch").freeze()),
+            }],
+            ..TopicProduceData::default()
+        }],
+        ..ProduceRequest::default()
+    };
+    let answer = leader(broker, topic, partition).call(&request, 9);
+    let answer = &answer.responses[0].partition_responses[0];
+    match error(answer.error_code) {
+        ErrorCode::None => Ok(answer.base_offset),
+        code => Err(code),
+    }
+}
+
+/// All values of a partition.
+fn consume(broker: &Broker, topic: &str, partition: i32) -> Result<Vec<String>, ErrorCode> {
+    let mut client = leader(broker, topic, partition);
+    let mut values = Vec::new();
+    loop {
+        let request = FetchRequest {
+            max_wait_ms: 0,
+            min_bytes: 0,
+            max_bytes: 1 << 20,
+            topics: vec![FetchTopic {
+                topic: topic.to_owned(),
+                partitions: vec![FetchPartition {
+                    partition,
+                    fetch_offset: values.len() as i64,
+                    partition_max_bytes: 1 << 20,
+                    ..FetchPartition::default()
+                }],
+                ..FetchTopic::default()
+            }],
+            ..FetchRequest::default()
+        };
+        let answer = client.call(&request, 11);
+        let answer = &answer.responses[0].partitions[0];
+        match error(answer.error_code) {
+            ErrorCode::None => {}
+            code => return Err(code),
+        }
+        let before = values.len();
+        for batch in batches(answer.records.as_deref().unwrap_or_default()) {
+            let batch = batch.expect("whole");
+            for record in batch.records().expect("not compressed") {
+                let record = record.expect("a record");
+                values.push(String::from_utf8(record.value.expect("a value").to_vec()).expect("text"));
+            }
+        }
+        if values.len() == before {
+            return Ok(values);
+        }
+    }
+}
+
+/// Per data directory, by its name, the partitions of a topic that are in it, of all nodes, ascending; `Err` where it is offline.
+fn described(broker: &Broker, topic: &str) -> BTreeMap<String, Result<Vec<i32>, ErrorCode>> {
+    let mut found: BTreeMap<String, Result<Vec<i32>, ErrorCode>> = BTreeMap::new();
+    for address in broker.addresses() {
+        let request = DescribeLogDirsRequest { topics: None };
+        for dir in Client::connect(address).call(&request, 5).results {
+            let name = dir.log_dir.rsplit('/').next().expect("a name").to_owned();
+            match error(dir.error_code) {
+                ErrorCode::None => {
+                    assert!(dir.total_bytes > 0, "{dir:?}");
+                    let here = dir.topics.iter().filter(|found| found.name == topic);
+                    let here = here.flat_map(|topic| topic.partitions.iter().map(|p| p.partition_index));
+                    let all = found.entry(name).or_insert(Ok(Vec::new()));
+                    let all = all.as_mut().expect("the same on each node");
+                    all.extend(here);
+                    all.sort_unstable();
+                }
+                code => {
+                    found.insert(name, Err(code));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn has_folder(broker: &Broker, dir: &str, topic: &str, partition: i32) -> bool {
+    broker
+        .data_dir_named(dir)
+        .join(format!("{topic}-{partition}"))
+        .is_dir()
+}
+
+/// A broker with two directories and a record in each partition of the topic. Also gives the partitions in `more`.
+fn spread() -> (Broker, Vec<i32>) {
+    let broker = Broker::start(Options::shards(2).data_dirs(&["data", "more"]));
+    create(&broker, TOPIC, PARTITIONS);
+    for partition in 0..PARTITIONS {
+        assert_eq!(
+            produce(&broker, TOPIC, partition, &format!("first of {partition}")),
+            Ok(0)
+        );
+    }
+    let found = described(&broker, TOPIC);
+    let of = |name: &str| found[name].clone().expect("online");
+    let (data, more) = (of("data"), of("more"));
+    assert_eq!((data.len(), more.len()), (3, 3), "as many in each: {found:?}");
+    for partition in 0..PARTITIONS {
+        assert_ne!(data.contains(&partition), more.contains(&partition));
+    }
+    (broker, more)
+}
+
+#[test]
+fn partitions_are_spread_and_found_again() {
+    let (mut broker, more) = spread();
+    for (shards, dirs) in [
+        (3, ["more", "data"]),
+        (1, ["data", "more"]),
+        (2, ["more", "data"]),
+    ] {
+        // Once the records are in the write-ahead logs alone, and once in segments.
+        match shards {
+            3 => broker.sigkill(),
+            _ => broker.stop(),
+        }
+        broker.use_data_dirs(&dirs);
+        broker.start_again(shards);
+        let found = described(&broker, TOPIC);
+        assert_eq!(found["more"], Ok(more.clone()), "with {shards} shards");
+        for partition in 0..PARTITIONS {
+            let values = consume(&broker, TOPIC, partition).expect("online");
+            assert_eq!(values[0], format!("first of {partition}"));
+            assert_eq!(
+                produce(&broker, TOPIC, partition, &format!("of {shards} shards")),
+                Ok(values.len() as i64)
+            );
+        }
+    }
+    broker.stop();
+    for partition in 0..PARTITIONS {
+        let in_more = more.contains(&partition);
+        assert_eq!(has_folder(&broker, "more", TOPIC, partition), in_more);
+        assert_eq!(has_folder(&broker, "data", TOPIC, partition), !in_more);
+    }
+    // A new topic goes to where fewer are.
+    broker.start_again(2);
+    create(&broker, "one", 1);
+    create(&broker, "two", 1);
+    let of = |topic: &str| described(&broker, topic)["more"].clone().expect("online").len();
+    assert_eq!(of("one") + of("two"), 1);
+    broker.stop();
+}
+
+#[test]
+fn what_a_missing_directory_holds_is_offline_and_comes_back() {
+    let (mut broker, more) = spread();
+    broker.sigkill();
+    let (place, away) = (broker.data_dir_named("more"), broker.data_dir_named("away"));
+    // Not named at all; and named, but empty, as the place is where no disk is mounted.
+    for step in ["unnamed", "empty"] {
+        if step == "unnamed" {
+            broker.use_data_dirs(&["data"]);
+        } else {
+            fs::rename(&place, &away).expect("moved away");
+            broker.use_data_dirs(&["data", "more"]);
+        }
+        broker.start_again(2);
+        for partition in 0..PARTITIONS {
+            let (fetched, produced) = (
+                consume(&broker, TOPIC, partition),
+                produce(&broker, TOPIC, partition, step),
+            );
+            if more.contains(&partition) {
+                assert_eq!(fetched, Err(ErrorCode::KafkaStorageError), "{step}");
+                assert_eq!(produced, Err(ErrorCode::KafkaStorageError), "{step}");
+            } else {
+                assert_eq!(fetched.expect("online")[0], format!("first of {partition}"));
+                assert!(produced.is_ok(), "{step}: {produced:?}");
+            }
+        }
+        let named = broker.log_lines();
+        for partition in &more {
+            let named = named
+                .iter()
+                .any(|line| line.contains("offline") && line.contains(&format!("partition={partition}")));
+            assert!(named, "partition {partition} is named");
+        }
+        create(&broker, step, 2);
+        for partition in 0..2 {
+            assert_eq!(produce(&broker, step, partition, step), Ok(0));
+        }
+        broker.stop_with_log();
+        for partition in &more {
+            assert!(!has_folder(&broker, "data", TOPIC, *partition), "not begun anew");
+            assert!(step != "empty" || !has_folder(&broker, "more", TOPIC, *partition));
+        }
+    }
+    // The disk is back, under another name; the empty directory has become one of the server's and stays.
+    broker.use_data_dirs(&["away", "data", "more"]);
+    broker.start_again(1);
+    let found = described(&broker, TOPIC);
+    assert_eq!(found["away"], Ok(more.clone()));
+    for partition in 0..PARTITIONS {
+        let values = consume(&broker, TOPIC, partition).expect("online");
+        assert_eq!(values[0], format!("first of {partition}"));
+        assert_eq!(values.len(), if more.contains(&partition) { 1 } else { 3 });
+        assert!(produce(&broker, TOPIC, partition, "again").is_ok());
+    }
+    broker.stop();
+}
+
+#[test]
+fn a_partition_in_the_wrong_directory_is_not_begun_anew() {
+    let (mut broker, more) = spread();
+    broker.stop();
+    let folder = |dir: &str| broker.data_dir_named(dir).join(format!("{TOPIC}-{}", more[0]));
+    let (from, to) = (folder("more"), folder("data"));
+    fs::rename(&from, &to).expect("moved by hand");
+    broker.start_again(2);
+    assert_eq!(
+        consume(&broker, TOPIC, more[0]),
+        Err(ErrorCode::KafkaStorageError)
+    );
+    let to_text = to.to_str().expect("text").to_owned();
+    let named = broker.stop_with_log();
+    assert!(
+        named
+            .iter()
+            .any(|line| line.contains(&to_text) && line.contains("files are here")),
+        "{named:#?}"
+    );
+    assert!(!from.exists() && to.is_dir());
+    // Put back, with a copy left: the copy counts for nothing.
+    fs::rename(&to, &from).expect("moved back");
+    fs::create_dir(&to).expect("new");
+    for entry in fs::read_dir(&from).expect("listed") {
+        let entry = entry.expect("listed");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+    broker.start_again(2);
+    assert_eq!(consume(&broker, TOPIC, more[0]).expect("online").len(), 1);
+    assert!(!to.exists(), "it was moved away");
+    assert!(
+        broker
+            .log_lines()
+            .iter()
+            .any(|line| line.contains("in two data directories"))
+    );
+    broker.stop();
+}
+
+#[test]
+fn a_directory_that_fails_at_the_start_is_offline_alone() {
+    let (mut broker, more) = spread();
+    broker.stop();
+    let wal = broker.data_dir_named("more").join("wal");
+    fs::remove_dir(&wal).expect("empty after an orderly end");
+    fs::write(&wal, "no directory").expect("written");
+    broker.start_again(2);
+    let found = described(&broker, TOPIC);
+    assert_eq!(found["more"], Err(ErrorCode::KafkaStorageError));
+    assert_eq!(found["data"].as_ref().expect("online").len(), 3);
+    for partition in 0..PARTITIONS {
+        let produced = produce(&broker, TOPIC, partition, "second");
+        match more.contains(&partition) {
+            true => assert_eq!(produced, Err(ErrorCode::KafkaStorageError)),
+            false => assert_eq!(produced, Ok(1)),
+        }
+    }
+    create(&broker, "new", 2);
+    for partition in 0..2 {
+        assert_eq!(produce(&broker, "new", partition, "first"), Ok(0));
+    }
+    let named = broker.stop_with_log();
+    assert!(
+        named
+            .iter()
+            .any(|line| line.contains("a data directory is offline") && line.contains("more")),
+        "{named:#?}"
+    );
+    fs::remove_file(&wal).expect("removed");
+    broker.start_again(1);
+    assert_eq!(described(&broker, TOPIC)["more"], Ok(more.clone()));
+    for partition in more {
+        assert_eq!(consume(&broker, TOPIC, partition).expect("online").len(), 1);
+    }
+    broker.stop();
+}
