@@ -32,6 +32,18 @@ pub struct Checkpoint {
     pub(super) scan_point: Option<Arc<ScanPoint>>,
 }
 
+impl Checkpoint {
+    /// Of a partition at rest: all of it is synced and counts, from its start to its end.
+    pub fn at_rest(log_start: Offset, log_end: Offset) -> Checkpoint {
+        Checkpoint {
+            recovery_point: log_end,
+            log_start,
+            high_watermark: log_end,
+            scan_point: None,
+        }
+    }
+}
+
 /// Which checkpoint files to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointFiles {
@@ -387,6 +399,26 @@ impl DataDir {
         }
     }
 
+    /// Writes our own checkpoint file, durable. Blocks: for tools that have the directory for themselves, without shards.
+    pub fn write_own_checkpoint(&self) -> Result<(), FileError> {
+        let path = self.path.join(OWN_CHECKPOINT);
+        let (version, checkpoint) = self.own_checkpoint();
+        rt::disk::blocking::write_file_atomic(&path, &checkpoint.encode())
+            .map_err(|e| FileError::new(&path, "write", &e))?;
+        self.lock().written = version;
+        Ok(())
+    }
+
+    fn own_checkpoint(&self) -> (u64, RecoveryCheckpoint) {
+        let book = self.lock();
+        let points = book.points.iter();
+        let checkpoint = RecoveryCheckpoint {
+            partitions: points.map(|(id, (_, point))| (*id, point.clone())).collect(),
+            wals: book.wals.clone(),
+        };
+        (book.version, checkpoint)
+    }
+
     async fn write_compacted(&self) -> Result<(), FileError> {
         let bytes = {
             let mut book = self.lock();
@@ -408,15 +440,7 @@ impl DataDir {
     }
 
     async fn write_own(&self) -> Result<(), FileError> {
-        let (version, checkpoint) = {
-            let book = self.lock();
-            let points = book.points.iter();
-            let checkpoint = RecoveryCheckpoint {
-                partitions: points.map(|(id, (_, point))| (*id, point.clone())).collect(),
-                wals: book.wals.clone(),
-            };
-            (book.version, checkpoint)
-        };
+        let (version, checkpoint) = self.own_checkpoint();
         self.write(OWN_CHECKPOINT, checkpoint.encode()).await?;
         self.lock().written = version;
         Ok(())

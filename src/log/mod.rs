@@ -27,11 +27,13 @@
 //! `committer.rs` packs what is queued into a frame and writes it (or has `partition/segment_writer.rs` write a large run
 //! to its segment directly); `PartitionLog::made_durable` wakes who waits; `flusher.rs` brings tails to segments and frees
 //! write-ahead log files. What is old goes by `housekeeping.rs`, by the rules of `retention.rs`;
-//! what was replaced by a newer record of its key, by `compaction/`. A fetch begins in `partition/read_plan.rs`.
+//! what was replaced by a newer record of its key, by `compaction/`. A fetch begins in `partition/read_plan.rs`. What comes from
+//! Apache Kafka's directories is copied by `transfer/`.
 //!
 //! Start reading in `shard_log.rs` and `partition/partition_log.rs`.
 
-mod checkpoint_file;
+mod aborted_transactions;
+pub mod checkpoint_file;
 mod chores;
 mod committer;
 mod compaction;
@@ -39,14 +41,14 @@ mod data_dir;
 mod data_dirs;
 mod epoch_cache;
 mod errors;
-mod file_names;
+pub mod file_names;
 mod flusher;
 mod housekeeping;
 pub mod inspect;
 mod meta_properties;
 mod options;
 mod partition;
-mod partition_metadata;
+pub mod partition_metadata;
 mod position_hints;
 mod producer;
 mod read_cache;
@@ -59,8 +61,10 @@ mod shard_context;
 mod shard_log;
 #[cfg(test)]
 mod sim_tests;
+pub mod transfer;
 mod wal;
 
+pub use aborted_transactions::AbortedTransaction;
 pub use data_dir::{Checkpoint, CheckpointFiles, DataDir};
 pub use data_dirs::{DataDirs, DataDirsError, Directory};
 pub use epoch_cache::EpochCache;

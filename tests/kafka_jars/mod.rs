@@ -36,10 +36,15 @@ impl KafkaJars {
         }
     }
 
+    /// All of them, as `java -cp` takes it.
+    pub fn class_path(&self) -> PathBuf {
+        self.folder.join("*")
+    }
+
     /// A command that runs one of Kafka's classes.
     pub fn java(&self, class: &str) -> Command {
         let mut command = Command::new("java");
-        command.arg("-cp").arg(self.folder.join("*")).arg(class);
+        command.arg("-cp").arg(self.class_path()).arg(class);
         command
     }
 }

@@ -17,3 +17,5 @@ mod start_message;
 mod start_settings;
 
 pub use command::{ServeArgs, run};
+pub(in crate::cli) use data_directories::DataDirectories;
+pub(in crate::cli) use start_settings::start_settings;

@@ -1,7 +1,9 @@
-//! `corelane storage`: files of a data directory, looked at without a broker. One file per subcommand.
+//! `corelane storage`: files of a data directory, looked at, taken in and mended without a broker. One file or folder per subcommand.
 
+mod import;
 mod inspect;
 mod inspection_report;
+mod stopped_server;
 
 use clap::Subcommand;
 
@@ -9,10 +11,13 @@ use clap::Subcommand;
 pub enum StorageCommand {
     /// Show what a partition's directory holds, and what is damaged
     Inspect(inspect::InspectArgs),
+    /// Take topics from the log directories of a stopped Apache Kafka broker
+    Import(import::ImportArgs),
 }
 
 pub fn run(command: &StorageCommand) -> anyhow::Result<()> {
     match command {
         StorageCommand::Inspect(args) => inspect::run(args),
+        StorageCommand::Import(args) => import::run(args),
     }
 }

@@ -185,7 +185,10 @@ impl SegmentInspection {
 }
 
 /// Reads the next batch into `buffer`; `None` at the end of the file. What has been read is in the buffer in any case.
-fn read_batch(log: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<Result<Option<BatchHeader>, String>> {
+pub(in crate::log) fn read_batch(
+    log: &mut dyn Read,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Result<Option<BatchHeader>, String>> {
     buffer.clear();
     read_up_to(log, buffer, BATCH_HEADER_BYTES)?;
     if buffer.is_empty() {
@@ -215,7 +218,13 @@ fn read_up_to(log: &mut dyn Read, buffer: &mut Vec<u8>, len: usize) -> io::Resul
     log.take(missing).read_to_end(buffer).map(drop)
 }
 
-fn check_batch(header: &BatchHeader, bytes: &[u8], next_offset: Offset, depth: Depth) -> Result<(), String> {
+/// Says what is wrong with a batch where one with `next_offset` or a later one belongs.
+pub(in crate::log) fn check_batch(
+    header: &BatchHeader,
+    bytes: &[u8],
+    next_offset: Offset,
+    depth: Depth,
+) -> Result<(), String> {
     if header.base_offset < next_offset {
         return Err(format!(
             "a batch with offset {} where {next_offset} or more belongs",
@@ -243,7 +252,7 @@ fn check_batch(header: &BatchHeader, bytes: &[u8], next_offset: Offset, depth: D
 }
 
 /// How a file ends whose bytes from `position` on are no batch; those read already are in `begun`.
-fn end(log: &mut dyn Read, begun: &[u8], position: u64, what: String) -> io::Result<End> {
+pub(in crate::log) fn end(log: &mut dyn Read, begun: &[u8], position: u64, what: String) -> io::Result<End> {
     let mut bytes = begun.len() as u64;
     let mut zeros = begun.iter().all(|byte| *byte == 0);
     let mut piece = vec![0; 1 << 20];

@@ -111,7 +111,9 @@ impl PartitionLog {
             while state.first_is_old() {
                 removed.extend(state.segments.pop_front().map(|s| (s.base, s.version)));
             }
-            (removed, state.segments[0].base)
+            let first = state.segments[0].base;
+            state.aborted.retain(|one| one.last_offset >= first);
+            (removed, first)
         };
         if removed.is_empty() || matches!(self.stopped(), Some(LogStopped::Deleted)) {
             return Ok(());

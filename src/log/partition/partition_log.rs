@@ -8,7 +8,7 @@ use crate::log::options::TopicLogConfig;
 use crate::log::producer::{ProducerState, ProducerTable};
 use crate::log::scan_point::ScanPoint;
 use crate::log::shard_context::ShardContext;
-use crate::log::{EpochEnd, LogStopped};
+use crate::log::{AbortedTransaction, EpochEnd, LogStopped};
 use crate::rt::sync::Event;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -39,6 +39,8 @@ pub(in crate::log) struct PartitionState {
     /// Whether `epochs` has something its file has not.
     pub epochs_dirty: bool,
     pub producers: ProducerTable,
+    /// Aborted transactions, by their markers' offsets.
+    pub aborted: Vec<AbortedTransaction>,
     pub tail: Tail,
     /// Oldest first, never empty.
     pub segments: VecDeque<Segment>,
@@ -95,6 +97,7 @@ pub(in crate::log) struct PartitionParts {
     pub positions: Positions,
     pub epochs: EpochCache,
     pub producers: ProducerTable,
+    pub aborted: Vec<AbortedTransaction>,
     pub segments: VecDeque<Segment>,
     pub writer: WriterState,
 }
@@ -135,6 +138,7 @@ impl PartitionLog {
                 epochs: parts.epochs,
                 epochs_dirty: false,
                 producers: parts.producers,
+                aborted: parts.aborted,
                 tail,
                 segments: parts.segments,
                 submitted: mark,
@@ -171,6 +175,19 @@ impl PartitionLog {
     /// The first record that counts.
     pub fn log_start(&self) -> Offset {
         self.positions().log_start
+    }
+
+    /// Whether there are aborted transactions in it.
+    pub fn has_aborted_transactions(&self) -> bool {
+        !self.state.borrow().aborted.is_empty()
+    }
+
+    /// The aborted transactions that have records in a range of offsets, for a reader of committed records who gets that range.
+    pub fn aborted_transactions(&self, range: std::ops::Range<Offset>) -> Vec<AbortedTransaction> {
+        let state = self.state.borrow();
+        let from = state.aborted.partition_point(|one| one.last_offset < range.start);
+        let overlaps = |one: &&AbortedTransaction| one.first_offset < range.end;
+        state.aborted[from..].iter().filter(overlaps).copied().collect()
     }
 
     /// Behind the last record a consumer may see that reads committed records only.

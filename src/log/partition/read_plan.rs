@@ -5,6 +5,7 @@ use super::read_disk::DiskRead;
 use crate::base::ids::Offset;
 use crate::log::ReadError;
 use crate::rt::disk::ReadBuf;
+use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
 use bytes::{Bytes, BytesMut};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -87,6 +88,37 @@ impl Records {
             all.extend_from_slice(slice);
         }
         all
+    }
+
+    /// Behind the last of the batches, `None` if there is none.
+    pub fn next_offset(&self) -> Option<Offset> {
+        let (mut next, mut at) = (None, 0);
+        while at < self.len {
+            let header = BatchHeader::parse(&self.bytes_at::<BATCH_HEADER_BYTES>(at)?).ok()?;
+            next = Some(header.next_offset());
+            at += header.size_bytes();
+        }
+        next
+    }
+
+    /// Some bytes, which may lie across slices.
+    fn bytes_at<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let (mut skip, mut filled) = (at, 0);
+        for slice in &self.slices {
+            if skip >= slice.len() {
+                skip -= slice.len();
+                continue;
+            }
+            let take = (slice.len() - skip).min(N - filled);
+            bytes[filled..filled + take].copy_from_slice(&slice[skip..skip + take]);
+            filled += take;
+            skip = 0;
+            if filled == N {
+                return Some(bytes);
+            }
+        }
+        None
     }
 }
 

@@ -17,7 +17,9 @@ use crate::log::partition::{
 use crate::log::producer::{ProducerTable, decode_snapshot};
 use crate::log::segment::IndexBuild;
 use crate::log::shard_context::ShardContext;
-use crate::log::{Damage, FileError, PartitionOffline, PartitionSpec, partition_metadata};
+use crate::log::{
+    AbortedTransaction, Damage, FileError, PartitionOffline, PartitionSpec, partition_metadata,
+};
 use crate::rt::{self, disk, disk::DirEntry};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -140,6 +142,7 @@ pub(in crate::log) async fn recover_segments(
         segments.push_back(Segment::new(Offset::ZERO, rt::wall_ms(), 0));
     }
     let log_start = checkpoint.log_start.max(first);
+    let aborted = read_aborted(&dir, &entries, log_start, end).await?;
     let mut epochs = epochs;
     epochs.truncate_from(end);
     epochs.truncate_to(log_start.min(end));
@@ -148,6 +151,7 @@ pub(in crate::log) async fn recover_segments(
         positions,
         epochs,
         producers,
+        aborted,
         segments,
         writer,
     };
@@ -255,6 +259,37 @@ async fn read_epochs(dir: &Path) -> Result<EpochCache, PartitionOffline> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(EpochCache::default()),
         Err(e) => Err(FileError::new(&path, "read", &e).into()),
     }
+}
+
+/// Reads the indexes of aborted transactions. They come with imported segments, and nothing else can tell readers what is aborted.
+async fn read_aborted(
+    dir: &Path,
+    entries: &[DirEntry],
+    log_start: Offset,
+    log_end: Offset,
+) -> Result<Vec<AbortedTransaction>, PartitionOffline> {
+    let mut aborted = Vec::new();
+    let mut bases: Vec<Offset> = entries
+        .iter()
+        .filter(|e| e.len > 0)
+        .filter_map(|e| match SegmentFile::parse(&e.name) {
+            Some((SegmentFile::TransactionIndex, base)) => Some(base),
+            _ => None,
+        })
+        .collect();
+    bases.sort_unstable();
+    for base in bases {
+        let path = SegmentFile::TransactionIndex.path(dir, base);
+        let bytes = disk::read_file(&path, MAX_SMALL_FILE_BYTES)
+            .await
+            .map_err(|e| FileError::new(&path, "read", &e))?;
+        let Some(entries) = AbortedTransaction::parse_all(&bytes) else {
+            return Err(damaged(&path, 0, None, "it is no list of aborted transactions"));
+        };
+        let counts = |one: &AbortedTransaction| (log_start..log_end).contains(&one.last_offset);
+        aborted.extend(entries.into_iter().filter(counts));
+    }
+    Ok(aborted)
 }
 
 struct Scan<'a> {

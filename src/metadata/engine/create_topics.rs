@@ -121,7 +121,7 @@ pub(super) fn check_room(draft: &Draft, count: u32) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn check_name(draft: &Draft, name: &str) -> Result<(), CommandError> {
+pub(super) fn check_name(draft: &Draft, name: &str) -> Result<(), CommandError> {
     check_topic_name(name)?;
     if let Some(like) = draft.image.topic_with_like_name(name) {
         if *like.name == *name {
@@ -147,7 +147,10 @@ fn check_name(draft: &Draft, name: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn check_configs(draft: &Draft, configs: &[(String, Option<String>)]) -> Result<Overrides, CommandError> {
+pub(super) fn check_configs(
+    draft: &Draft,
+    configs: &[(String, Option<String>)],
+) -> Result<Overrides, CommandError> {
     let mut overrides = Overrides::new();
     for (name, value) in configs {
         let Some(value) = value else {

@@ -9,6 +9,7 @@ mod create_topics;
 mod delete_topics;
 mod draft;
 mod ensure_internal_topic;
+mod import_topic;
 mod placement;
 mod producer_ids;
 mod start_server;
@@ -25,6 +26,7 @@ use crate::metadata::command::{Command, Mode};
 use crate::metadata::command_error::CommandError;
 use crate::metadata::outcome::Outcome;
 use crate::metadata::record::Record;
+pub use import_topic::{ImportedTopic, plan_import};
 pub use placement::check_replicas;
 pub use start_server::{WrongServer, plan_start};
 

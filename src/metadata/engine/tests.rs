@@ -790,3 +790,72 @@ fn new_partitions_go_to_the_directory_with_the_fewest() {
     cluster.delete(&names);
     assert_eq!(counts(&cluster), [3, 0, 0]);
 }
+
+fn imported(name: &str, id: u8, newest_epoch: Option<i32>) -> ImportedTopic {
+    ImportedTopic {
+        id: TopicId([id; 16]),
+        name: name.to_string(),
+        partitions: 3,
+        configs: vec![("cleanup.policy".to_string(), Some("compact".to_string()))],
+        newest_epoch: newest_epoch.map(LeaderEpoch),
+        newest_producer: None,
+    }
+}
+
+#[test]
+fn an_imported_topic_goes_on_where_it_was() {
+    let mut cluster = Cluster::new(2, &[]);
+    cluster.restart(2);
+    cluster.create(vec![topic("own", 1)]);
+    let epoch_of = |image: &ClusterImage, name: &str| {
+        let topic = image.topic_by_name(name).expect("there");
+        image.leader(topic, 0).expect("a leader").1
+    };
+    // Epochs go on above those it had, whether or not the server's is as high.
+    for (name, id, had, then) in [("young", 21, 0, 1), ("none", 22, -1, 1), ("old", 23, 41, 42)] {
+        let topic = imported(name, id, (had >= 0).then_some(had));
+        let (records, image) = plan_import(&cluster.image, topic).expect("it can come");
+        assert_eq!(image, cluster.image.after(&records).expect("they fit"));
+        cluster.image = image;
+        let mut next = Cluster {
+            image: cluster.image.clone(),
+            last_id: 0,
+        };
+        next.restart(2);
+        assert_eq!(epoch_of(&next.image, name), LeaderEpoch(then), "{name}");
+    }
+    // What was there before only rises.
+    cluster.restart(2);
+    assert!(epoch_of(&cluster.image, "own") >= LeaderEpoch(1));
+    assert_eq!(epoch_of(&cluster.image, "old"), LeaderEpoch(42));
+    let old = cluster.image.topic_by_name("old").expect("there");
+    assert_eq!((old.id(), old.partition_count()), (TopicId([23; 16]), 3));
+    assert_eq!(old.overrides()["cleanup.policy"], "compact");
+
+    let mut with_producer = imported("more", 24, None);
+    with_producer.newest_producer = Some(crate::base::ids::ProducerId(5000));
+    let (_, image) = plan_import(&cluster.image, with_producer).expect("it can come");
+    assert_eq!(image.next_producer_id(), 5001);
+}
+
+#[test]
+fn an_imported_topic_is_refused_as_a_created_one_is() {
+    let mut cluster = Cluster::new(1, &[]);
+    cluster.create(vec![topic("there.is", 1)]);
+    let refusal = |topic| plan_import(&cluster.image, topic).expect_err("refused").kind;
+    assert_eq!(
+        refusal(imported("there.is", 9, None)),
+        Refusal::TopicAlreadyExists
+    );
+    assert_eq!(refusal(imported("there_is", 9, None)), Refusal::InvalidTopicName);
+    assert_eq!(refusal(imported("other", 1, None)), Refusal::TopicAlreadyExists);
+    assert_eq!(
+        refusal(imported("other", 9, Some(i32::MAX))),
+        Refusal::InvalidRequest
+    );
+    let mut unknown = imported("other", 9, None);
+    unknown
+        .configs
+        .push(("no.such".to_string(), Some("1".to_string())));
+    assert_eq!(refusal(unknown), Refusal::InvalidConfig);
+}

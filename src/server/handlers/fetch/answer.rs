@@ -1,20 +1,23 @@
 //! Hot path: fetch, steps 5 and 6. Reads what was planned and writes the answer around it.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 
 use crate::base::ids::{Offset, TopicId};
-use crate::log::{Positions, ReadError, ReadPlan, RecordSlice, Records};
+use crate::log::{PartitionLog, Positions, ReadError, ReadPlan, RecordSlice, Records};
 use crate::rt::sync::Permit;
 use crate::rt::{self, JoinHandle};
 use crate::server::connection::Sender;
 use crate::server::context::{Endpoint, RequestContext};
 use crate::server::error_codes::read_error;
-use crate::server::handlers::fetch::read::{PartitionRead, RequestPlan};
+use crate::server::handlers::fetch::read::{AbortedIn, PartitionRead, RequestPlan};
 use crate::server::handlers::fetch::session::{FetchPartition, FetchScope, FetchTopic, NO_SESSION, Told};
 use crate::wire::codec::EncodeError;
 use crate::wire::errors::ErrorCode;
 use crate::wire::fetch_response::{FetchFrame, FetchResponseWriter, Piece};
-use crate::wire::messages::fetch::{EpochEndOffset, LeaderIdAndEpoch, NodeEndpoint, PartitionData};
+use crate::wire::messages::fetch::{
+    AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
 
 /// Slices handed to one send at most; the kernel takes 1024 at a time.
 const SLICES_PER_SEND: usize = 1024;
@@ -111,25 +114,29 @@ pub(super) async fn write(
 
 /// A partition's read under way. All partitions that are read from disk are read at the same time.
 enum Reading {
-    UnderWay(Positions, JoinHandle<Result<Records, ReadError>>),
-    InMemory(Positions, ReadPlan),
+    UnderWay(
+        Positions,
+        Option<AbortedIn>,
+        JoinHandle<Result<Records, ReadError>>,
+    ),
+    InMemory(Positions, Option<AbortedIn>, ReadPlan),
     Other(PartitionRead),
 }
 
 /// A partition's read that has ended.
 enum Read {
-    Done(Positions, Result<Records, ReadError>),
+    Done(Positions, Option<AbortedIn>, Result<Records, ReadError>),
     Other(PartitionRead),
 }
 
 impl Reading {
     fn begin(read: PartitionRead) -> Reading {
         match read {
-            PartitionRead::Planned(positions, Some(plan)) if plan.is_in_memory() => {
-                Reading::InMemory(positions, plan)
+            PartitionRead::Planned(positions, Some(read)) if read.plan.is_in_memory() => {
+                Reading::InMemory(positions, read.aborted_in, read.plan)
             }
-            PartitionRead::Planned(positions, Some(plan)) => {
-                Reading::UnderWay(positions, rt::spawn(plan.execute()))
+            PartitionRead::Planned(positions, Some(read)) => {
+                Reading::UnderWay(positions, read.aborted_in, rt::spawn(read.plan.execute()))
             }
             other => Reading::Other(other),
         }
@@ -137,8 +144,8 @@ impl Reading {
 
     async fn end(self) -> Read {
         match self {
-            Reading::UnderWay(positions, task) => Read::Done(positions, task.await),
-            Reading::InMemory(positions, plan) => Read::Done(positions, plan.execute().await),
+            Reading::UnderWay(positions, log, task) => Read::Done(positions, log, task.await),
+            Reading::InMemory(positions, log, plan) => Read::Done(positions, log, plan.execute().await),
             Reading::Other(other) => Read::Other(other),
         }
     }
@@ -156,10 +163,15 @@ fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) 
     };
     let mut records = Records::default();
     match read {
-        Read::Done(positions, read) => {
+        Read::Done(positions, aborted_in, read) => {
             set_positions(&mut data, positions);
             match read {
-                Ok(read) => records = read,
+                Ok(read) => {
+                    if let (Some(log), Some(end)) = (aborted_in, read.next_offset()) {
+                        data.aborted_transactions = Some(aborted(&log, partition.fetch_offset..end));
+                    }
+                    records = read;
+                }
                 Err(error) => {
                     tracing::error!(partition = partition.partition, topic = ?partition.topic, %error, "could not read");
                     data.error_code = read_error(&error).code();
@@ -189,6 +201,17 @@ fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) 
         records_bytes: records.len,
         records: records.slices,
     }
+}
+
+/// What a reader of committed records has to pass over.
+fn aborted(log: &PartitionLog, range: Range<Offset>) -> Vec<AbortedTransaction> {
+    let aborted = log.aborted_transactions(range).into_iter();
+    aborted
+        .map(|one| AbortedTransaction {
+            producer_id: one.producer_id.0,
+            first_offset: one.first_offset.0,
+        })
+        .collect()
 }
 
 fn set_positions(data: &mut PartitionData, positions: Positions) {

@@ -22,13 +22,23 @@ pub(super) struct ReadLimits {
 /// What there is to answer for one partition.
 pub(super) enum PartitionRead {
     /// It can be read; `None` if there is nothing (yet, or no room in this answer).
-    Planned(Positions, Option<ReadPlan>),
+    Planned(Positions, Option<PlannedRead>),
     /// The fetcher's log and this one part ways at this epoch's end.
     Diverging(Positions, LeaderEpoch, Offset),
     /// It can't be read.
     Failed(ErrorCode),
     /// Another node leads it.
     Elsewhere(NodeId, LeaderEpoch),
+}
+
+/// The log in which a reader of committed records has to be told what was aborted.
+pub(super) type AbortedIn = Rc<PartitionLog>;
+
+/// A read of one partition.
+pub(super) struct PlannedRead {
+    pub(super) plan: ReadPlan,
+    /// `None` if there is nothing of the kind, which is usual.
+    pub(super) aborted_in: Option<AbortedIn>,
 }
 
 /// The plan for a request.
@@ -115,8 +125,13 @@ fn plan_partition(
         Ok(read) => {
             let bytes = read.expected_bytes();
             plan.bytes += bytes;
+            let tells = limits.upto == ReadUpto::LastStable && log.has_aborted_transactions();
+            let read = (bytes > 0).then(|| PlannedRead {
+                plan: read,
+                aborted_in: tells.then(|| log.clone()),
+            });
             plan.logs.push(log);
-            PartitionRead::Planned(positions, (bytes > 0).then_some(read))
+            PartitionRead::Planned(positions, read)
         }
         Err(error) => PartitionRead::Failed(read_error(&error)),
     }

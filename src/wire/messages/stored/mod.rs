@@ -1,11 +1,12 @@
-//! What brokers and clients keep in the protocol's encoding: keys and values of the internal topics' records, and
-//! what members of a group tell each other.
+//! What brokers and clients keep in the protocol's encoding: keys and values of the internal topics' records, records of
+//! Kafka's cluster metadata, and what members of a group tell each other.
 //!
 //! In records of the coordinators a two-byte number stands in front: for a value the version of its layout, for a
 //! key the type of the record. [`to_record`] and [`Reader::i16`](crate::wire::codec::Reader::i16) with
 //! [`Message::decode`] deal with it.
 
 pub mod classic_group;
+pub mod cluster_metadata;
 pub mod consumer_group;
 pub mod consumer_protocol;
 pub mod control_records;
@@ -16,6 +17,10 @@ pub mod streams_group;
 pub mod transaction_log;
 
 pub use classic_group::{GroupMetadataKey, GroupMetadataValue};
+pub use cluster_metadata::{
+    ConfigRecord, MetadataRecordType, PartitionChangeRecord, PartitionRecord, ProducerIdsRecord,
+    RemoveTopicRecord, TopicRecord, read_metadata_frame,
+};
 pub use consumer_group::{
     ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue,
     ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue, ConsumerGroupMetadataKey,

@@ -1,0 +1,102 @@
+//! A server that does not run, for the commands that change its files: its data directories, taken as a server takes them, and its metadata.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::base::ids::TopicId;
+use crate::cli::serve::{DataDirectories, ServeArgs, start_settings};
+use crate::log::{DataDir, DataDirs};
+use crate::metadata::{ClusterImage, MetadataLog, Record, Versions, plan_start};
+use crate::rt;
+
+/// Whose files are meant.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Settings file of the server
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory with the server's data; all of them, if there are more than one [default: ./corelane-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Vec<PathBuf>,
+    /// Any setting; wins over the file
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// A server's data, for this process alone while the value lives.
+pub struct StoppedServer {
+    metadata: MetadataLog,
+    image: ClusterImage,
+    data_dirs: Arc<DataDirs>,
+    /// Goes last: another process may have the directories only then.
+    _directories: DataDirectories,
+}
+
+impl StoppedServer {
+    /// Takes the data directories, making them if they are not there, and reads the metadata; a server that was never started is founded.
+    pub fn open(args: &ServerArgs) -> anyhow::Result<StoppedServer> {
+        let fixed = start_settings(&ServeArgs {
+            config: args.config.clone(),
+            listen: Vec::new(),
+            data_dir: args.data_dir.clone(),
+            shards: None,
+            cpus: None,
+            set: args.set.clone(),
+        })?;
+        let settings = fixed.settings();
+        let directories = DataDirectories::take(&settings)?;
+        let data_dirs = DataDirs::open(directories.paths(), directories.founded())?;
+        let loaded = MetadataLog::open(directories.home(), Arc::new(fixed))?;
+        let mut server = StoppedServer {
+            metadata: loaded.log,
+            image: loaded.image,
+            data_dirs,
+            _directories: directories,
+        };
+        if server.image.version() == 0 {
+            let online = server.data_dirs.online_ids();
+            let (records, image) =
+                plan_start(&server.image, settings.server_id, 1, &online, random_cluster_id)?;
+            server.append(&records, image)?;
+        }
+        let of = server.image.server().server_id;
+        server.data_dirs.claim(server.image.cluster_id(), of)?;
+        let deleted = loaded.deleted.iter();
+        let deleted = deleted.map(|topic| (topic.id, &*topic.name, topic.partitions));
+        server.data_dirs.clear_away(deleted)?;
+        Ok(server)
+    }
+
+    /// The topics and their configs.
+    pub fn image(&self) -> &ClusterImage {
+        &self.image
+    }
+
+    /// The directory with the metadata, where a partition is unless the metadata says another one.
+    pub fn home(&self) -> &Arc<DataDir> {
+        let home = self.data_dirs.home().online();
+        home.expect("it could be opened, or nothing was")
+    }
+
+    /// Makes records durable that lead to an image.
+    pub fn append(&mut self, records: &[Record], image: ClusterImage) -> anyhow::Result<()> {
+        let versions = Versions {
+            before: self.image.version(),
+            after: image.version(),
+        };
+        self.metadata
+            .append(versions, records)
+            .context("could not note it in the metadata")?;
+        self.image = image;
+        Ok(())
+    }
+}
+
+fn random_cluster_id() -> String {
+    let mut bytes = [0; 16];
+    rt::random_bytes(&mut bytes);
+    TopicId::from_random(bytes).to_string()
+}
