@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::broker_command::BrokerCommand;
 use super::workload::Workload;
 
 /// What `corelane bench` can do.
@@ -11,8 +12,14 @@ use super::workload::Workload;
 pub enum BenchCommand {
     /// Run one workload against a broker, any that speaks Kafka's protocol
     Run(RunArgs),
+    /// Find the highest rate at which the 99th percentile of latency stays below a bound
+    FindMax(FindMaxArgs),
+    /// Run workloads against several brokers in turn, each started and stopped by a command
+    Suite(SuiteArgs),
     /// Compare the results of two brokers, as a Markdown table
     Compare(CompareArgs),
+    /// Make one HTML page of any number of results
+    Report(ReportArgs),
 }
 
 /// Options of `corelane bench run`.
@@ -28,6 +35,78 @@ pub struct RunArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+    /// Write a page with plots to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// Options of `corelane bench find-max`.
+#[derive(Debug, Args)]
+pub struct FindMaxArgs {
+    /// A workload that writes, as for `bench run`. Where consumers read along, it is their latency that counts
+    pub workload: String,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub change: Change,
+    /// The bound in milliseconds
+    #[arg(long, value_name = "MS")]
+    pub p99_ms: f64,
+    /// Records a second to begin with
+    #[arg(long, value_name = "RECORDS", default_value_t = 1000.0)]
+    pub from: f64,
+    /// How close to come to the highest rate, as a part of it
+    #[arg(long, value_name = "PART", default_value_t = 0.05)]
+    pub precision: f64,
+    /// Print the result at the highest rate as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `corelane bench suite`.
+#[derive(Debug, Args)]
+pub struct SuiteArgs {
+    /// Workload files, or names of built-in ones
+    #[arg(required = true)]
+    pub workloads: Vec<String>,
+    /// A broker: a name and the command that starts it, with {port} where it is to listen (the next port is free as
+    /// well) and {dir} for its data. Any number of times; the first is compared with each of the others
+    #[arg(long = "broker", value_name = "NAME=COMMAND", required = true)]
+    pub brokers: Vec<BrokerCommand>,
+    /// What to do before the broker of this name is started, such as formatting its storage: not part of its start
+    #[arg(long = "prepare", value_name = "NAME=COMMAND")]
+    pub prepare: Vec<BrokerCommand>,
+    /// Directory for results: one JSON line a run in BROKER.jsonl, summary.md and report.html. Brokers' data is below it
+    #[arg(long, value_name = "DIR")]
+    pub results: PathBuf,
+    /// How often each workload is run against each broker
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// CPUs the brokers are kept on, such as 0,2
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub broker_cpus: Vec<usize>,
+    /// CPU the generator's one thread stays on
+    #[arg(long, value_name = "CPU")]
+    pub cpu: Option<usize>,
+    /// Seconds of reading from memory that warm a broker up before a workload that reads from the disk
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    pub warm_read_s: f64,
+    #[command(flatten)]
+    pub change: Change,
+    /// Something to remember with the results, such as the commit; any number of times
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+}
+
+/// Options of `corelane bench report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Results: what `bench run --json` or `bench suite` wrote
+    #[arg(required = true)]
+    pub results: Vec<PathBuf>,
+    /// Where to write the page
+    #[arg(long, value_name = "FILE")]
+    pub html: PathBuf,
 }
 
 /// The broker, and how to load it.
@@ -102,4 +181,8 @@ pub struct CompareArgs {
     pub a: PathBuf,
     /// Results of the other
     pub b: PathBuf,
+    /// Fail when a figure of the first is worse than that of the other by more than this, and by more than the rounds
+    /// differ
+    #[arg(long, value_name = "PERCENT")]
+    pub fail_above: Option<f64>,
 }

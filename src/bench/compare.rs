@@ -1,49 +1,87 @@
 //! `bench compare`: the results of two brokers side by side.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
+use super::args::CompareArgs;
 use super::report::Report;
+use super::results;
 
 /// A figure of a report that is compared.
 struct Figure {
     name: &'static str,
     decimals: usize,
+    better: Better,
     of: fn(&Report) -> Option<f64>,
 }
 
-const FIGURES: [Figure; 6] = [
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Better {
+    More,
+    Less,
+}
+
+const FIGURES: [Figure; 10] = [
     Figure {
         name: "MB/s",
         decimals: 1,
+        better: Better::More,
         of: |report| Some(report.mb_per_s),
     },
     Figure {
         name: "requests/s",
         decimals: 0,
+        better: Better::More,
         of: |report| Some(report.requests_per_s),
     },
     Figure {
         name: "p50 ms",
         decimals: 3,
+        better: Better::Less,
         of: |report| Some(report.latency_ms.p50),
     },
     Figure {
         name: "p99 ms",
         decimals: 3,
+        better: Better::Less,
         of: |report| Some(report.latency_ms.p99),
     },
     Figure {
         name: "p99.9 ms",
         decimals: 3,
+        better: Better::Less,
         of: |report| Some(report.latency_ms.p99_9),
     },
     Figure {
         name: "broker CPU s/GB",
         decimals: 3,
+        better: Better::Less,
         of: |report| report.broker.as_ref().map(|b| b.cpu_s_per_gb),
+    },
+    Figure {
+        name: "end to end p50 ms",
+        decimals: 3,
+        better: Better::Less,
+        of: |report| report.end_to_end.as_ref().map(|r| r.latency_ms.p50),
+    },
+    Figure {
+        name: "end to end p99 ms",
+        decimals: 3,
+        better: Better::Less,
+        of: |report| report.end_to_end.as_ref().map(|r| r.latency_ms.p99),
+    },
+    Figure {
+        name: "resident MB",
+        decimals: 0,
+        better: Better::Less,
+        of: |report| report.broker.as_ref().map(|b| b.resident_mb),
+    },
+    Figure {
+        name: "start s",
+        decimals: 3,
+        better: Better::Less,
+        of: |report| report.start_s,
     },
 ];
 
@@ -51,14 +89,59 @@ const FIGURES: [Figure; 6] = [
 /// several rounds.
 ///
 /// # Errors
-/// When a file can't be read or has something else in it.
-pub fn compare(a: &Path, b: &Path) -> anyhow::Result<String> {
-    let (name_a, name_b) = (name(a), name(b));
-    let (reports_a, reports_b) = (read(a)?, read(b)?);
+/// When a file can't be read or has something else in it, or when a figure of the first is worse than allowed.
+pub fn compare(args: &CompareArgs) -> anyhow::Result<String> {
+    let (name_a, name_b) = (results::name(&args.a), results::name(&args.b));
+    let (reports_a, reports_b) = (results::read(&args.a)?, results::read(&args.b)?);
+    let (table, ratios) = compare_reports((&name_a, &reports_a), (&name_b, &reports_b));
+    if let Some(allowed) = args.fail_above {
+        let worse: Vec<String> = ratios
+            .iter()
+            .filter(|ratio| ratio.is_worse_by(allowed / 100.0))
+            .map(|ratio| {
+                format!(
+                    "{}: {} is {:.2} times",
+                    ratio.workload, ratio.figure, ratio.of_medians
+                )
+            })
+            .collect();
+        ensure!(
+            worse.is_empty(),
+            "{table}\n{name_a} is worse than {name_b} by more than {allowed}%, and by more than the rounds differ:\n  {}",
+            worse.join("\n  ")
+        );
+    }
+    Ok(table)
+}
+
+/// How a figure of one broker is to that of another.
+pub struct Ratio {
+    workload: String,
+    figure: &'static str,
+    better: Better,
+    of_medians: f64,
+    /// Whether the ranges over the rounds have something in common.
+    ranges_meet: bool,
+}
+
+impl Ratio {
+    fn is_worse_by(&self, part: f64) -> bool {
+        let worse = match self.better {
+            Better::More => self.of_medians < 1.0 / (1.0 + part),
+            Better::Less => self.of_medians > 1.0 + part,
+        };
+        worse && !self.ranges_meet
+    }
+}
+
+/// Compares named reports of two brokers, workload by workload.
+pub fn compare_reports(a: (&str, &[Report]), b: (&str, &[Report])) -> (String, Vec<Ratio>) {
+    let ((name_a, reports_a), (name_b, reports_b)) = (a, b);
     let mut table =
         format!("| workload | figure | {name_a} | {name_b} | {name_a} / {name_b} |\n|---|---|---|---|---|\n");
+    let mut ratios = Vec::new();
     let mut workloads: Vec<&str> = Vec::new();
-    for report in &reports_a {
+    for report in reports_a {
         let workload = report.workload.name.as_str();
         if !workloads.contains(&workload) && reports_b.iter().any(|other| other.workload.name == workload) {
             workloads.push(workload);
@@ -67,8 +150,8 @@ pub fn compare(a: &Path, b: &Path) -> anyhow::Result<String> {
     for workload in workloads {
         for figure in &FIGURES {
             let (Some(a), Some(b)) = (
-                Spread::of(&reports_a, workload, figure),
-                Spread::of(&reports_b, workload, figure),
+                Spread::of(reports_a, workload, figure),
+                Spread::of(reports_b, workload, figure),
             ) else {
                 continue;
             };
@@ -80,27 +163,16 @@ pub fn compare(a: &Path, b: &Path) -> anyhow::Result<String> {
                 "| {workload} | {} | {text_a} | {text_b} | {ratio:.2} |",
                 figure.name
             );
+            ratios.push(Ratio {
+                workload: workload.to_string(),
+                figure: figure.name,
+                better: figure.better,
+                of_medians: ratio,
+                ranges_meet: a.low <= b.high && b.low <= a.high,
+            });
         }
     }
-    Ok(table)
-}
-
-fn name(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn read(path: &Path) -> anyhow::Result<Vec<Report>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let reports: Result<Vec<Report>, _> = serde_json::Deserializer::from_str(&text)
-        .into_iter::<Report>()
-        .collect();
-    let reports =
-        reports.with_context(|| format!("{} has something else than results in it", path.display()))?;
-    ensure!(!reports.is_empty(), "{} is empty", path.display());
-    Ok(reports)
+    (table, ratios)
 }
 
 /// Median and range of one figure over the rounds of a workload.
@@ -166,5 +238,24 @@ mod tests {
         let two = Spread::over(vec![3.0, 1.0]).expect("two values");
         assert_eq!(two.median, 2.0);
         assert_eq!(Spread::over(vec![0.5]).expect("one value").text(2), "0.50");
+    }
+
+    #[test]
+    fn worse_is_less_throughput_or_more_latency_beyond_the_spread() {
+        let ratio = |better, of_medians, ranges_meet| Ratio {
+            workload: String::new(),
+            figure: "",
+            better,
+            of_medians,
+            ranges_meet,
+        };
+        assert!(ratio(Better::More, 0.8, false).is_worse_by(0.1));
+        assert!(!ratio(Better::More, 0.95, false).is_worse_by(0.1));
+        assert!(!ratio(Better::More, 1.5, false).is_worse_by(0.1));
+        assert!(ratio(Better::Less, 1.2, false).is_worse_by(0.1));
+        assert!(
+            !ratio(Better::Less, 1.2, true).is_worse_by(0.1),
+            "it may be chance"
+        );
     }
 }

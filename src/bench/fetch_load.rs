@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 
 use super::answer::{Answer, error_name};
+use super::bench_topics::BenchTopics;
 use super::connection::{Answered, Load, Outgoing, Progress};
 use super::departures::Departures;
 use super::meter::Meter;
@@ -63,9 +64,20 @@ pub struct Lane {
 #[derive(Clone, Copy, Debug)]
 enum Section {
     Top,
-    Partition { left: usize },
-    PartitionEnd { left: usize },
+    Topic { left: usize },
+    Partition { of: Topic, left: usize },
+    PartitionEnd { of: Topic, left: usize },
+    TopicEnd { left: usize },
     End,
+}
+
+/// The topic whose partitions are read.
+#[derive(Clone, Copy, Debug)]
+struct Topic {
+    /// The number of its first partition.
+    first_partition: i32,
+    /// Topics behind it in the answer.
+    left: usize,
 }
 
 /// Reads as fast as answers come.
@@ -73,6 +85,7 @@ pub struct FetchLoad {
     lanes: Vec<Lane>,
     batch: BatchSize,
     build: BuildFetch,
+    partitions_per_topic: i32,
     repeat: bool,
     departures: Option<Rc<RefCell<Departures>>>,
     /// What is counted.
@@ -101,11 +114,17 @@ impl Lane {
 
 impl FetchLoad {
     /// Batches all have the size `batch`.
-    pub fn new(lanes: Vec<Lane>, batch: BatchSize, build: BuildFetch) -> FetchLoad {
+    pub fn new(
+        lanes: Vec<Lane>,
+        batch: BatchSize,
+        build: BuildFetch,
+        partitions_per_topic: i32,
+    ) -> FetchLoad {
         FetchLoad {
             lanes,
             batch,
             build,
+            partitions_per_topic,
             repeat: false,
             departures: None,
             meter: Meter::new(),
@@ -136,11 +155,16 @@ impl FetchLoad {
         self.lanes = lanes;
     }
 
-    fn read_partition(&mut self, tag: usize, bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
+    fn read_partition(
+        &mut self,
+        tag: usize,
+        topic: Topic,
+        bytes: &[u8],
+    ) -> anyhow::Result<Option<(usize, usize)>> {
         let Some(part) = PartitionPart::read(bytes) else {
             return Ok(None);
         };
-        let partition = part.partition;
+        let partition = topic.first_partition.saturating_add(part.partition);
         ensure!(
             part.error == 0,
             "partition {partition} was answered with {}",
@@ -212,25 +236,30 @@ impl Load for FetchLoad {
             Section::Top => match read_top(bytes) {
                 None => return Ok(Progress::More),
                 Some(Err(code)) => bail!("a Fetch was answered with {}", error_name(code)),
-                Some(Ok((read, 0))) => (read, 0, Section::End),
-                Some(Ok((read, partitions))) => (read, 0, Section::Partition { left: partitions }),
+                Some(Ok((read, topics))) => (read, 0, Section::of_topics(topics)),
             },
-            Section::Partition { left } => match self.read_partition(tag, bytes)? {
-                None => return Ok(Progress::More),
-                Some((read, skip)) => (read, skip, Section::PartitionEnd { left: left - 1 }),
-            },
-            Section::PartitionEnd { left } => {
-                let mut answer = Answer::new(bytes);
-                if answer.pass_tags().is_none() {
+            Section::Topic { left } => {
+                let Some((read, first, partitions)) = read_topic(bytes, self.partitions_per_topic) else {
                     return Ok(Progress::More);
-                }
-                let section = if left == 0 {
-                    Section::End
-                } else {
-                    Section::Partition { left }
                 };
-                (answer.position(), 0, section)
+                let of = Topic {
+                    first_partition: first.context("an answer for a topic nobody asked for")?,
+                    left: left - 1,
+                };
+                (read, 0, of.section(partitions))
             }
+            Section::Partition { of, left } => match self.read_partition(tag, of, bytes)? {
+                None => return Ok(Progress::More),
+                Some((read, skip)) => (read, skip, Section::PartitionEnd { of, left: left - 1 }),
+            },
+            Section::PartitionEnd { of, left } => match read_tags(bytes) {
+                None => return Ok(Progress::More),
+                Some(read) => (read, 0, of.section(left)),
+            },
+            Section::TopicEnd { left } => match read_tags(bytes) {
+                None => return Ok(Progress::More),
+                Some(read) => (read, 0, Section::of_topics(left)),
+            },
             Section::End => (bytes.len(), left - bytes.len(), Section::End),
         };
         ensure!(read + skip <= left, "the answer to a Fetch is not one");
@@ -258,7 +287,25 @@ impl Load for FetchLoad {
     }
 }
 
-/// Reads up to the first partition: bytes read and the number of partitions, or the error of the whole answer.
+impl Section {
+    fn of_topics(left: usize) -> Section {
+        match left {
+            0 => Section::End,
+            left => Section::Topic { left },
+        }
+    }
+}
+
+impl Topic {
+    fn section(self, partitions_left: usize) -> Section {
+        match partitions_left {
+            0 => Section::TopicEnd { left: self.left },
+            left => Section::Partition { of: self, left },
+        }
+    }
+}
+
+/// Reads up to the first topic: bytes read and the number of topics, or the error of the whole answer.
 fn read_top(bytes: &[u8]) -> Option<Result<(usize, usize), i16>> {
     let mut answer = Answer::new(bytes);
     answer.i32()?; // correlation id
@@ -269,12 +316,26 @@ fn read_top(bytes: &[u8]) -> Option<Result<(usize, usize), i16>> {
         return Some(Err(error));
     }
     answer.i32()?; // session id
-    if answer.compact_length()? == 0 {
-        return Some(Ok((answer.position(), 0)));
-    }
-    answer.pass_compact()?; // topic
+    let topics = answer.compact_length()?;
+    Some(Ok((answer.position(), topics)))
+}
+
+/// Reads up to a topic's first partition: bytes read, the number of its first partition, and of its partitions.
+fn read_topic(bytes: &[u8], partitions_per_topic: i32) -> Option<(usize, Option<i32>, usize)> {
+    let mut answer = Answer::new(bytes);
+    let length = answer.compact_length()?;
+    let name = answer.rest().get(..length)?;
+    let first = BenchTopics::first_partition(name, partitions_per_topic);
+    answer.pass(length)?;
     let partitions = answer.compact_length()?;
-    Some(Ok((answer.position(), partitions)))
+    Some((answer.position(), first, partitions))
+}
+
+/// Reads tagged fields: bytes read.
+fn read_tags(bytes: &[u8]) -> Option<usize> {
+    let mut answer = Answer::new(bytes);
+    answer.pass_tags()?;
+    Some(answer.position())
 }
 
 /// A partition of a Fetch answer up to its records.
@@ -342,14 +403,15 @@ mod tests {
         Bytes::from(records)
     }
 
-    fn answer(partitions: Vec<PartitionData>) -> Vec<u8> {
-        let topic = FetchableTopicResponse {
-            topic: "topic".to_string(),
+    /// Each list of partitions is a topic's.
+    fn answer(topics: Vec<Vec<PartitionData>>) -> Vec<u8> {
+        let topic = |(index, partitions)| FetchableTopicResponse {
+            topic: format!("bench-{index}"),
             partitions,
             ..FetchableTopicResponse::default()
         };
         let response = FetchResponse {
-            responses: vec![topic],
+            responses: topics.into_iter().enumerate().map(topic).collect(),
             ..FetchResponse::default()
         };
         response_frame(&response, 12, 1).expect("a response of version 12")[4..].to_vec()
@@ -358,7 +420,7 @@ mod tests {
     fn load(cursors: &[(i32, i64)]) -> FetchLoad {
         let cursor = |(partition, begin): &(i32, i64)| PartitionCursor::new(*partition, *begin, 100);
         let lane = Lane::new(0, 0, cursors.iter().map(cursor).collect());
-        FetchLoad::new(vec![lane], BATCH, Box::new(|_| Rc::from([0u8])))
+        FetchLoad::new(vec![lane], BATCH, Box::new(|_| Rc::from([0u8])), 10)
     }
 
     /// Shows an answer as if `step` bytes came at a time.
@@ -382,13 +444,12 @@ mod tests {
             ..PartitionData::default()
         };
         let answer = answer(vec![
-            partition(3, records(20, 2000)),
-            partition(5, Bytes::new()),
+            vec![partition(3, records(20, 2000)), partition(5, Bytes::new())],
             // The last batch of the next one is cut off, which Kafka does.
-            partition(4, records(0, 3999)),
+            vec![partition(4, records(0, 3999))],
         ]);
         for step in [1, 7, 64, 10_000] {
-            let mut load = load(&[(3, 20), (4, 0), (5, 70)]);
+            let mut load = load(&[(3, 20), (14, 0), (5, 70)]);
             assert!(load.next(0).is_some());
             read_all(&mut load, &answer, step).expect("a good answer");
             let next: Vec<i64> = load.lanes[0].cursors.iter().map(|cursor| cursor.next).collect();
@@ -406,10 +467,10 @@ mod tests {
         };
         let mut wrong_offset = load(&[(3, 20)]);
         assert!(wrong_offset.next(0).is_some());
-        assert!(read_all(&mut wrong_offset, &answer(vec![data.clone()]), 50).is_err());
+        assert!(read_all(&mut wrong_offset, &answer(vec![vec![data.clone()]]), 50).is_err());
         data.error_code = 1;
         let mut failed = load(&[(3, 30)]);
         assert!(failed.next(0).is_some());
-        assert!(read_all(&mut failed, &answer(vec![data]), 50).is_err());
+        assert!(read_all(&mut failed, &answer(vec![vec![data]]), 50).is_err());
     }
 }

@@ -1,21 +1,19 @@
 //! Whole frames: requests that are built before the run, and the few answers that are decoded.
 
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::bench_topic::BenchTopic;
+use super::bench_topics::BenchTopics;
 use super::fetch_load::{BuildFetch, PartitionCursor};
-use super::workload::{Consumers, Workload};
+use super::workload::{Acks, Consumers};
 use crate::wire::codec::{Message, Reader, Request};
 use crate::wire::frame::request_frame;
 use crate::wire::header::read_response_header;
 use crate::wire::messages::fetch::{FetchPartition, FetchTopic};
 use crate::wire::messages::produce::{PartitionProduceData, TopicProduceData};
 use crate::wire::messages::{FetchRequest, ProduceRequest};
-use crate::wire::records::{BatchBuilder, Compression};
 
 /// How the program names itself to the broker.
 const CLIENT_ID: &str = "corelane-bench";
@@ -54,89 +52,73 @@ pub fn decode_answer<R: Request>(frame: &[u8], version: i16) -> anyhow::Result<R
     R::Response::decode(&mut reader, version).with_context(|| format!("the answer to {:?} {version}", R::API))
 }
 
-/// A record batch of a workload and the number of records in it.
-///
-/// # Errors
-/// When the batch can't be built.
-pub fn record_batch(workload: &Workload) -> anyhow::Result<(Bytes, u64)> {
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis() as i64;
-    let mut random = 0x9e37_79b9_7f4a_7c15u64;
-    let mut value = vec![0; workload.records.bytes];
-    let mut builder = BatchBuilder::new(Compression::None);
-    loop {
-        for chunk in value.chunks_mut(8) {
-            // xorshift64: any bytes will do, as long as they don't compress or repeat.
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            chunk.copy_from_slice(&random.to_le_bytes()[..chunk.len()]);
-        }
-        let bound = BatchBuilder::record_bytes_bound(None, Some(&value), &[]);
-        if !builder.is_empty() && builder.size_bytes() + bound > workload.producers.batch_bytes {
-            break;
-        }
-        builder.append(now_ms, None, Some(&value), &[]);
-    }
-    let records = builder.len() as u64;
-    Ok((builder.build()?.freeze(), records))
-}
-
 /// A Produce request with the same batch for each of some partitions.
 ///
 /// # Errors
 /// When the request can't be said in this version.
 pub fn produce(
-    topic: &str,
+    topics: &BenchTopics,
     partitions: &[i32],
     batch: &Bytes,
-    workload: &Workload,
+    acks: Acks,
     version: i16,
 ) -> anyhow::Result<Rc<[u8]>> {
-    let partition_data = |index: &i32| PartitionProduceData {
-        index: *index,
-        records: Some(batch.clone()),
-    };
+    let mut topic_data: Vec<TopicProduceData> = Vec::new();
+    for number in partitions {
+        let (name, index) = topics.of(*number);
+        if topic_data.last().is_none_or(|topic| topic.name != name) {
+            topic_data.push(TopicProduceData {
+                name: name.to_string(),
+                ..TopicProduceData::default()
+            });
+        }
+        let topic = topic_data.last_mut().expect("just put there");
+        topic.partition_data.push(PartitionProduceData {
+            index,
+            records: Some(batch.clone()),
+        });
+    }
     let request = ProduceRequest {
-        acks: workload.producers.acks.code(),
+        acks: acks.code(),
         timeout_ms: PRODUCE_TIMEOUT_MS,
-        topic_data: vec![TopicProduceData {
-            name: topic.to_string(),
-            partition_data: partitions.iter().map(partition_data).collect(),
-            ..TopicProduceData::default()
-        }],
+        topic_data,
         ..ProduceRequest::default()
     };
     Ok(Rc::from(&encode(&request, version)?[..]))
 }
 
-/// Builds Fetch requests for a topic as a workload's consumers send them.
-pub fn fetch_builder(topic: &BenchTopic, consumers: &Consumers) -> BuildFetch {
-    let (name, consumers) = (topic.name.clone(), consumers.clone());
-    Box::new(move |cursors: &[PartitionCursor]| fetch(&name, cursors, &consumers))
+/// Builds Fetch requests as a workload's consumers send them, outside any session.
+pub fn fetch_builder(topics: Rc<BenchTopics>, consumers: &Consumers) -> BuildFetch {
+    let consumers = consumers.clone();
+    Box::new(move |cursors: &[PartitionCursor]| fetch(&topics, cursors, &consumers))
 }
 
-/// A Fetch request outside any session. It always can be said: there is nothing optional in it.
-fn fetch(topic: &str, cursors: &[PartitionCursor], consumers: &Consumers) -> Rc<[u8]> {
-    let partition = |cursor: &PartitionCursor| FetchPartition {
-        partition: cursor.partition,
-        fetch_offset: cursor.next,
-        partition_max_bytes: consumers.partition_max_bytes,
-        ..FetchPartition::default()
-    };
+/// It always can be said: there is nothing optional in it.
+fn fetch(topics: &BenchTopics, cursors: &[PartitionCursor], consumers: &Consumers) -> Rc<[u8]> {
+    let mut asked: Vec<FetchTopic> = Vec::new();
+    for cursor in cursors {
+        let (name, partition) = topics.of(cursor.partition);
+        if asked.last().is_none_or(|topic| topic.topic != name) {
+            asked.push(FetchTopic {
+                topic: name.to_string(),
+                ..FetchTopic::default()
+            });
+        }
+        let topic = asked.last_mut().expect("just put there");
+        topic.partitions.push(FetchPartition {
+            partition,
+            fetch_offset: cursor.next,
+            partition_max_bytes: consumers.partition_max_bytes,
+            ..FetchPartition::default()
+        });
+    }
     let request = FetchRequest {
         max_wait_ms: FETCH_WAIT_MS,
         min_bytes: 1,
         max_bytes: consumers.max_bytes,
         session_id: 0,
         session_epoch: -1,
-        topics: vec![FetchTopic {
-            topic: topic.to_string(),
-            partitions: cursors.iter().map(partition).collect(),
-            ..FetchTopic::default()
-        }],
+        topics: asked,
         ..FetchRequest::default()
     };
     let frame = encode(&request, FETCH_VERSION).expect("a Fetch with names can be said in version 12");

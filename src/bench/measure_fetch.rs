@@ -1,9 +1,10 @@
 //! A run that times reading: a backlog is written, which is not timed, then read, and again while there is time.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
-use super::bench_topic::BenchTopic;
+use super::bench_topics::BenchTopics;
 use super::broker_client::BrokerClient;
 use super::fetch_load::FetchLoad;
 use super::frame;
@@ -24,20 +25,21 @@ use crate::wire::api::ApiKey;
 pub fn measure_fetch(
     workload: &Workload,
     consumers: &Consumers,
-    topic: &BenchTopic,
+    topics: &Rc<BenchTopics>,
     client: &BrokerClient,
     mut window: Window,
 ) -> anyhow::Result<Outcome> {
     client.version(ApiKey::Fetch, frame::FETCH_VERSION)?;
-    let producers = Producers::new(workload, topic, client, Writers::Any)?;
+    let producers = Producers::new(workload, topics, client, Writers::Any)?;
     let mut writing = Generator::new(producers.connections.opened)?;
     let mut written = producers.load;
-    let mut readers = Connections::open(&topic.leaders, 0, consumers.connections, consumers.in_flight)?;
+    let mut readers = Connections::open(&topics.leaders, 0, consumers.connections, consumers.in_flight)?;
     let mut generator = Generator::new(std::mem::take(&mut readers.opened))?;
     let mut load = FetchLoad::new(
         Vec::new(),
         producers.batch,
-        frame::fetch_builder(topic, consumers),
+        frame::fetch_builder(Rc::clone(topics), consumers),
+        topics.partitions_per_topic(),
     );
     let requests = consumers
         .backlog_bytes
@@ -55,7 +57,7 @@ pub fn measure_fetch(
             drop_page_cache()?;
         }
         for _ in 0..consumers.groups {
-            load.set_lanes(readers.lanes(topic, consumers.in_flight, 0, 0, |partition| {
+            load.set_lanes(readers.lanes(topics, consumers.in_flight, 0, 0, |partition| {
                 (begin[partition] as i64, end[partition] as i64)
             }));
             let counted = warmed_up >= warm_up;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::PATIENCE;
-use super::bench_topic::BenchTopic;
+use super::bench_topics::BenchTopics;
 use super::broker_client::BrokerClient;
 use super::connection::Connection;
 use super::departures::Departures;
@@ -39,8 +39,8 @@ struct Readers {
 /// When the broker fails.
 pub fn measure_produce(
     workload: &Workload,
-    topic: &BenchTopic,
-    backlog: Option<&BenchTopic>,
+    topics: &Rc<BenchTopics>,
+    backlog: Option<&Rc<BenchTopics>>,
     client: &BrokerClient,
     window: Window,
 ) -> anyhow::Result<Outcome> {
@@ -49,25 +49,25 @@ pub fn measure_produce(
     } else {
         Writers::Any
     };
-    let mut producers = Producers::new(workload, topic, client, writers)?;
+    let mut producers = Producers::new(workload, topics, client, writers)?;
     let mut next_connection = workload.producers.connections;
     let mut tail = None;
     if let Some(consumers) = &workload.consumers {
         client.version(ApiKey::Fetch, frame::FETCH_VERSION)?;
-        let departures = Departures::new(topic.leaders.len(), consumers.groups);
+        let departures = Departures::new(topics.leaders.len(), consumers.groups);
         let departures = Rc::new(RefCell::new(departures));
         producers.load.set_departures(Rc::clone(&departures));
-        let mut readers = tail_readers(topic, consumers, next_connection, producers.batch)?;
+        let mut readers = tail_readers(topics, consumers, next_connection, producers.batch)?;
         readers.load.set_departures(departures);
         next_connection += readers.connections.opened.len();
         tail = Some(readers);
     }
     let mut catch_up = None;
-    if let (Some(consumers), Some(topic)) = (&workload.catch_up, backlog) {
+    if let (Some(consumers), Some(topics)) = (&workload.catch_up, backlog) {
         catch_up = Some(backlog_readers(
             workload,
             consumers,
-            topic,
+            topics,
             client,
             next_connection,
         )?);
@@ -129,7 +129,7 @@ fn drive(
 
 /// Groups that read all that is written.
 fn tail_readers(
-    topic: &BenchTopic,
+    topics: &Rc<BenchTopics>,
     consumers: &Consumers,
     first_connection: usize,
     batch: BatchSize,
@@ -140,27 +140,32 @@ fn tail_readers(
         // Each group has connections of its own, as it would have in life.
         let first = connections.opened.len();
         let of_group = Connections::open(
-            &topic.leaders,
+            &topics.leaders,
             first_connection + first,
             consumers.connections,
             consumers.in_flight,
         )?;
-        lanes.extend(of_group.lanes(topic, consumers.in_flight, group, first, |_| (0, i64::MAX)));
+        lanes.extend(of_group.lanes(topics, consumers.in_flight, group, first, |_| (0, i64::MAX)));
         connections.append(of_group);
     }
-    let load = FetchLoad::new(lanes, batch, frame::fetch_builder(topic, consumers));
+    let load = FetchLoad::new(
+        lanes,
+        batch,
+        frame::fetch_builder(Rc::clone(topics), consumers),
+        topics.partitions_per_topic(),
+    );
     Ok(Readers { connections, load })
 }
 
-/// Consumers that read a topic of old records again and again, which is written first.
+/// Consumers that read old records again and again, which are written first.
 fn backlog_readers(
     workload: &Workload,
     consumers: &Consumers,
-    topic: &BenchTopic,
+    topics: &Rc<BenchTopics>,
     client: &BrokerClient,
     first_connection: usize,
 ) -> anyhow::Result<Readers> {
-    let mut producers = Producers::new(workload, topic, client, Writers::Any)?;
+    let mut producers = Producers::new(workload, topics, client, Writers::Any)?;
     let requests = consumers
         .backlog_bytes
         .div_ceil(producers.load.batch_bytes_per_request());
@@ -170,15 +175,20 @@ fn backlog_readers(
         .context("writing the backlog")?;
     let written = producers.load.written_records();
     let connections = Connections::open(
-        &topic.leaders,
+        &topics.leaders,
         first_connection,
         consumers.connections,
         consumers.in_flight,
     )?;
-    let lanes = connections.lanes(topic, consumers.in_flight, 0, 0, |partition| {
+    let lanes = connections.lanes(topics, consumers.in_flight, 0, 0, |partition| {
         (0, written[partition] as i64)
     });
-    let mut load = FetchLoad::new(lanes, producers.batch, frame::fetch_builder(topic, consumers));
+    let mut load = FetchLoad::new(
+        lanes,
+        producers.batch,
+        frame::fetch_builder(Rc::clone(topics), consumers),
+        topics.partitions_per_topic(),
+    );
     load.set_repeat(true);
     Ok(Readers { connections, load })
 }

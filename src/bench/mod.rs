@@ -13,39 +13,46 @@
 //!
 //! Start reading in `run.rs`. Workloads are in `config/bench/`, their keys in `workload.rs`.
 
+mod affinity;
 mod answer;
 mod args;
-mod bench_topic;
+mod bench_topics;
 mod broker_client;
+mod broker_command;
 mod broker_process;
 mod compare;
 mod connection;
 mod departures;
 mod fetch_load;
+mod find_max;
 mod frame;
 mod generator;
+mod html;
 mod live_line;
 mod machine;
 mod measure_fetch;
 mod measure_produce;
 mod meter;
 mod nodes;
+mod open_messaging;
 mod outcome;
 mod pace;
 mod page_cache;
+mod plot;
 mod produce_load;
 mod producers;
+mod record_source;
 mod report;
+mod results;
 mod run;
+mod suite;
 mod traffic;
 mod window;
 mod workload;
 
-pub use args::{BenchCommand, CompareArgs, RunArgs};
-pub use compare::compare;
-pub use report::Report;
-pub use run::run;
-pub use workload::Workload;
+pub use args::BenchCommand;
+
+use anyhow::Context;
 
 /// How long a broker may be silent with requests open. Cold disks and collected garbage stay far below.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -57,14 +64,29 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 pub fn execute(command: &BenchCommand) -> anyhow::Result<()> {
     match command {
         BenchCommand::Run(args) => {
-            let report = run(args)?;
-            if args.json {
-                println!("{}", serde_json::to_string(&report)?);
-            } else {
-                print!("{}", report.table());
+            let report = run::run(args)?;
+            print_report(&report, args.json)?;
+            if let Some(file) = &args.html {
+                let page = html::html(&[(report.workload.name.clone(), report)])?;
+                std::fs::write(file, page).with_context(|| file.display().to_string())?;
             }
         }
-        BenchCommand::Compare(args) => print!("{}", compare(&args.a, &args.b)?),
+        BenchCommand::FindMax(args) => print_report(&find_max::find_max(args)?, args.json)?,
+        BenchCommand::Suite(args) => print!("{}", suite::suite(args)?),
+        BenchCommand::Compare(args) => print!("{}", compare::compare(args)?),
+        BenchCommand::Report(args) => {
+            let page = html::html(&results::read_named(&args.results)?)?;
+            std::fs::write(&args.html, page).with_context(|| args.html.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn print_report(report: &report::Report, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        print!("{}", report.table());
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use anyhow::ensure;
 
-use super::bench_topic::BenchTopic;
+use super::bench_topics::BenchTopics;
 use super::broker_client::connect;
 use super::connection::Connection;
 use super::fetch_load::{Lane, PartitionCursor};
@@ -56,20 +56,20 @@ impl Connections {
     /// knows the first connection by the number `first`. `range` says from where to where a partition is read.
     pub fn lanes(
         &self,
-        topic: &BenchTopic,
+        topics: &BenchTopics,
         in_flight: usize,
         group: usize,
         first: usize,
         range: impl Fn(usize) -> (i64, i64),
     ) -> Vec<Lane> {
         let mut lanes = Vec::new();
-        for node in distinct(&topic.leaders) {
+        for node in distinct(&topics.leaders) {
             let connections: Vec<usize> = (0..self.nodes.len())
                 .filter(|i| *self.nodes[*i] == *node)
                 .collect();
             let count = connections.len() * in_flight;
             let mut shares: Vec<Vec<PartitionCursor>> = vec![Vec::new(); count];
-            for (i, partition) in led_by(topic, node).into_iter().enumerate() {
+            for (i, partition) in led_by(topics, node).into_iter().enumerate() {
                 let (begin, end) = range(partition as usize);
                 shares[i % count].push(PartitionCursor::new(partition, begin, end));
             }
@@ -93,9 +93,9 @@ pub fn distinct(leaders: &[String]) -> Vec<&str> {
 }
 
 /// The partitions a node leads.
-pub fn led_by(topic: &BenchTopic, node: &str) -> Vec<i32> {
+pub fn led_by(topics: &BenchTopics, node: &str) -> Vec<i32> {
     (0i32..)
-        .zip(&topic.leaders)
+        .zip(&topics.leaders)
         .filter(|(_, leader)| *leader == node)
         .map(|(i, _)| i)
         .collect()

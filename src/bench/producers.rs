@@ -1,12 +1,15 @@
 //! The writing side of a run: connections to the leaders, and the frames for each.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::ensure;
 
-use super::bench_topic::BenchTopic;
+use super::bench_topics::BenchTopics;
 use super::broker_client::BrokerClient;
 use super::frame;
 use super::nodes::{Connections, distinct, led_by};
 use super::produce_load::{BatchSize, ProduceFrame, ProduceLoad};
+use super::record_source::RecordSource;
 use super::workload::Workload;
 use crate::wire::api::ApiKey;
 
@@ -36,7 +39,7 @@ impl Producers {
     /// When the broker is not reached, or the workload can't be spread as asked.
     pub fn new(
         workload: &Workload,
-        topic: &BenchTopic,
+        topics: &BenchTopics,
         client: &BrokerClient,
         writers: Writers,
     ) -> anyhow::Result<Producers> {
@@ -46,31 +49,37 @@ impl Producers {
             frame::PRODUCE_VERSIONS.contains(&version),
             "the broker knows Produce only up to version {version}"
         );
-        let (batch_bytes, records) = frame::record_batch(workload)?;
+        let now_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis() as i64;
+        let (batches, records) = RecordSource::new(&workload.records)?.prebuilt(workload, now_ms)?;
         let batch = BatchSize {
             records,
-            bytes: batch_bytes.len() as u64,
+            bytes: batches[0].len() as u64,
         };
-        let connections = Connections::open(&topic.leaders, 0, producers.connections, producers.in_flight)?;
+        let connections = Connections::open(&topics.leaders, 0, producers.connections, producers.in_flight)?;
         let mut frames = Vec::new();
         let mut by_connection = vec![Vec::new(); producers.connections];
-        for node in distinct(&topic.leaders) {
-            let first = frames.len();
-            for partitions in led_by(topic, node).chunks(producers.partitions_per_request) {
-                frames.push(ProduceFrame {
-                    frame: frame::produce(&topic.name, partitions, &batch_bytes, workload, version)?,
-                    partitions: partitions.to_vec(),
-                });
-            }
-            let of_node: Vec<usize> = (first..frames.len()).collect();
+        for node in distinct(&topics.leaders) {
+            let partitions = led_by(topics, node);
             let to_node: Vec<usize> = (0..producers.connections)
                 .filter(|i| *connections.nodes[*i] == *node)
                 .collect();
-            for (i, connection) in to_node.iter().enumerate() {
-                by_connection[*connection] = match writers {
-                    Writers::Any => of_node.clone(),
-                    Writers::One => of_node.iter().copied().skip(i).step_by(to_node.len()).collect(),
-                };
+            for batch in &batches {
+                for (i, partitions) in partitions.chunks(producers.partitions_per_request).enumerate() {
+                    let writers = match writers {
+                        Writers::Any => &to_node[..],
+                        Writers::One => std::slice::from_ref(&to_node[i % to_node.len()]),
+                    };
+                    for connection in writers {
+                        by_connection[*connection].push(frames.len());
+                    }
+                    frames.push(ProduceFrame {
+                        frame: frame::produce(topics, partitions, batch, producers.acks, version)?,
+                        partitions: partitions.to_vec(),
+                    });
+                }
             }
         }
         ensure!(
@@ -80,7 +89,7 @@ impl Producers {
             producers.connections,
             frames.len()
         );
-        let load = ProduceLoad::new(frames, batch, by_connection, topic.leaders.len());
+        let load = ProduceLoad::new(frames, batch, by_connection, topics.leaders.len());
         Ok(Producers {
             connections,
             load,

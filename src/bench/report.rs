@@ -66,6 +66,8 @@ pub struct Report {
     pub catch_up: Option<Reading>,
     /// The broker's process, where it was given.
     pub broker: Option<BrokerUse>,
+    /// From the start of the broker's command to its first answer, where it was started for the run.
+    pub start_s: Option<f64>,
     /// Second by second.
     pub timeline: Vec<Slice>,
 }
@@ -177,6 +179,7 @@ impl Report {
             end_to_end: outcome.end_to_end.as_ref().map(reading),
             catch_up: outcome.catch_up.as_ref().map(reading),
             broker: BrokerUse::of(window, measured)?,
+            start_s: None,
             timeline: measured.timeline.clone(),
         })
     }

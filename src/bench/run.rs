@@ -1,9 +1,12 @@
 //! `bench run`: one workload from its file to its report.
 
-use anyhow::{Context, ensure};
+use std::rc::Rc;
 
+use anyhow::ensure;
+
+use super::affinity;
 use super::args::{RunArgs, Target};
-use super::bench_topic::BenchTopic;
+use super::bench_topics::BenchTopics;
 use super::broker_client::BrokerClient;
 use super::broker_process::BrokerProcess;
 use super::measure_fetch::measure_fetch;
@@ -29,15 +32,15 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Report> {
 /// When the broker fails, or something between does.
 pub fn run_workload(workload: &Workload, target: &Target) -> anyhow::Result<Report> {
     if let Some(cpu) = target.cpu {
-        stay_on(cpu)?;
+        affinity::stay_on(cpu)?;
     }
     let broker = target.broker_pid.map(BrokerProcess::new).transpose()?;
     let mut client = BrokerClient::connect(&target.bootstrap)?;
     let mut topics = Vec::new();
     let outcome = measure(workload, &mut client, &mut topics, broker);
     if !target.keep_topic {
-        for topic in &topics {
-            topic.delete(&mut client)?;
+        for topics in &topics {
+            topics.delete(&mut client)?;
         }
     }
     let outcome = outcome?;
@@ -53,24 +56,18 @@ pub fn run_workload(workload: &Workload, target: &Target) -> anyhow::Result<Repo
 fn measure(
     workload: &Workload,
     client: &mut BrokerClient,
-    topics: &mut Vec<BenchTopic>,
+    topics: &mut Vec<Rc<BenchTopics>>,
     broker: Option<BrokerProcess>,
 ) -> anyhow::Result<Outcome> {
-    topics.push(BenchTopic::create(client, workload, "")?);
+    topics.push(Rc::new(BenchTopics::create(client, workload, "written")?));
     if workload.catch_up.is_some() {
-        topics.push(BenchTopic::create(client, workload, "-backlog")?);
+        topics.push(Rc::new(BenchTopics::create(client, workload, "backlog")?));
     }
-    let (topic, backlog) = (&topics[0], topics.get(1));
+    let (written, backlog) = (&topics[0], topics.get(1));
     let window = Window::new(broker);
     match (workload.measure, &workload.consumers) {
-        (Measure::Produce, _) => measure_produce(workload, topic, backlog, client, window),
-        (Measure::Fetch, Some(consumers)) => measure_fetch(workload, consumers, topic, client, window),
+        (Measure::Produce, _) => measure_produce(workload, written, backlog, client, window),
+        (Measure::Fetch, Some(consumers)) => measure_fetch(workload, consumers, written, client, window),
         (Measure::Fetch, None) => unreachable!("checked when the workload was read"),
     }
-}
-
-fn stay_on(cpu: usize) -> anyhow::Result<()> {
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(cpu);
-    rustix::thread::sched_setaffinity(None, &set).with_context(|| format!("CPU {cpu} can't be used"))
 }

@@ -1,9 +1,12 @@
 //! What a benchmark does, as written in a TOML file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
+
+use super::open_messaging;
+use crate::wire::records::Compression;
 
 /// The workloads that come with the program: name and text.
 pub const BUILT_IN: [(&str, &str); 10] = [
@@ -71,7 +74,10 @@ pub enum Measure {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topics {
-    /// Partitions of the topic.
+    /// How many, all alike.
+    #[serde(default = "default_topics")]
+    pub count: usize,
+    /// Partitions of each topic.
     pub partitions: i32,
     /// Replicas of each partition.
     #[serde(default = "default_replication_factor")]
@@ -85,8 +91,65 @@ pub struct Topics {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
-    /// Bytes of a record's value.
+    /// Bytes of a record's value, which are random: they don't compress.
+    #[serde(default = "default_record_bytes")]
     pub bytes: usize,
+    /// A file to take values from instead. Relative to the folder of the workload's file.
+    pub payload_file: Option<PathBuf>,
+    /// What of that file is a value.
+    #[serde(default)]
+    pub payload: Payload,
+    /// How many keys there are. Without: records have none.
+    pub keys: Option<u64>,
+    /// How often each key comes.
+    #[serde(default)]
+    pub key_distribution: KeyDistribution,
+}
+
+/// What of a payload file is a record's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// Each line is one, in turn.
+    #[default]
+    Lines,
+    /// The whole file is one.
+    Whole,
+}
+
+/// How often each key comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyDistribution {
+    /// All alike.
+    #[default]
+    Uniform,
+    /// The second half as often as the first, the third a third as often, and so on.
+    Zipf,
+}
+
+/// How batches are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BatchCompression {
+    #[default]
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl From<BatchCompression> for Compression {
+    fn from(compression: BatchCompression) -> Compression {
+        match compression {
+            BatchCompression::None => Compression::None,
+            BatchCompression::Gzip => Compression::Gzip,
+            BatchCompression::Snappy => Compression::Snappy,
+            BatchCompression::Lz4 => Compression::Lz4,
+            BatchCompression::Zstd => Compression::Zstd,
+        }
+    }
 }
 
 /// The writing side of a workload.
@@ -106,6 +169,9 @@ pub struct Producers {
     /// How many partitions a request has a batch for.
     #[serde(default = "default_partitions_per_request")]
     pub partitions_per_request: usize,
+    /// How the batches are compressed.
+    #[serde(default)]
+    pub compression: BatchCompression,
     /// Records a second, of all producers together: an open loop. Requests become due by the clock, and latency counts from
     /// then, so that a broker that stalls can't hide it. Without: as fast as answers come.
     pub records_per_s: Option<f64>,
@@ -176,6 +242,12 @@ fn default_warm_up_s() -> f64 {
 fn default_duration_s() -> f64 {
     15.0
 }
+fn default_record_bytes() -> usize {
+    1024
+}
+fn default_topics() -> usize {
+    1
+}
 fn default_replication_factor() -> i16 {
     1
 }
@@ -198,22 +270,35 @@ fn default_partition_max_bytes() -> i32 {
 }
 
 impl Workload {
-    /// Reads a workload: a file, or the name of one that comes with the program.
+    /// Reads a workload: a file, or the name of one that comes with the program. A file whose name ends in `.yaml` or `.yml`
+    /// is one of the OpenMessaging Benchmark.
     ///
     /// # Errors
     /// When there is no such file or name, or its contents make no sense.
     pub fn load(path_or_name: &str) -> anyhow::Result<Workload> {
-        let text = match BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
-            Some((_, text)) => (*text).to_string(),
-            None => std::fs::read_to_string(Path::new(path_or_name)).with_context(|| {
-                let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-                format!(
-                    "no workload `{path_or_name}`: neither a file nor one of {}",
-                    names.join(", ")
-                )
-            })?,
+        if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
+            return Workload::parse(text);
+        }
+        let path = Path::new(path_or_name);
+        let text = std::fs::read_to_string(path).with_context(|| {
+            let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+            format!(
+                "no workload `{path_or_name}`: neither a file nor one of {}",
+                names.join(", ")
+            )
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        let parsed = if is_yaml {
+            open_messaging::parse(&text, folder).and_then(|workload| workload.check().map(|()| workload))
+        } else {
+            Workload::parse(&text).map(|mut workload| {
+                let file = &mut workload.records.payload_file;
+                *file = file.take().map(|file| folder.join(file));
+                workload
+            })
         };
-        Workload::parse(&text).with_context(|| format!("workload `{path_or_name}`"))
+        parsed.with_context(|| format!("workload `{path_or_name}`"))
     }
 
     /// Reads the text of a workload file.
@@ -233,6 +318,7 @@ impl Workload {
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(self.duration_s > 0.0, "duration_s must be above 0");
         ensure!(self.warm_up_s >= 0.0, "warm_up_s must not be negative");
+        ensure!(self.topics.count > 0, "topics.count must be above 0");
         ensure!(self.topics.partitions > 0, "topics.partitions must be above 0");
         ensure!(
             self.producers.connections > 0,
@@ -246,6 +332,7 @@ impl Workload {
             self.producers.partitions_per_request > 0,
             "producers.partitions_per_request must be above 0"
         );
+        ensure!(self.records.keys != Some(0), "records.keys must be above 0");
         if let Some(rate) = self.producers.records_per_s {
             ensure!(
                 rate > 0.0 && rate.is_finite(),
@@ -293,6 +380,21 @@ impl Workload {
     pub fn requests_per_s(&self, records_per_batch: u64) -> Option<f64> {
         let records = records_per_batch * self.producers.partitions_per_request as u64;
         self.producers.records_per_s.map(|rate| rate / records as f64)
+    }
+}
+
+impl Default for Consumers {
+    /// One that reads along, as Kafka's does.
+    fn default() -> Consumers {
+        Consumers {
+            connections: 1,
+            in_flight: default_in_flight(),
+            backlog_bytes: 0,
+            groups: default_groups(),
+            cache: Cache::default(),
+            max_bytes: default_max_bytes(),
+            partition_max_bytes: default_partition_max_bytes(),
+        }
     }
 }
 
