@@ -83,6 +83,10 @@ impl Lanes for TestLanes {
         })
     }
 
+    fn make_room_for_metadata(&mut self) -> bool {
+        self.data_dirs.make_room_for_metadata()
+    }
+
     fn all_recovered(&mut self) -> Result<(), String> {
         self.data_dirs
             .remove_recovered_wals()

@@ -77,6 +77,11 @@ settings! {
         /// Write-ahead log files that each shard uses in turn.
         wal_files: u16 = "wal_files", Int,
             default Some("4"), allowed Allowed::Between(2, 64), Restart;
+        /// Disk space, in bytes, kept for when the disk is full: group offsets, checkpoints and changes of the cluster, such as
+        /// the deletion of a topic, use it then. Produced records are refused before it is touched, with a retriable error, and
+        /// taken again when twice as much is free. On a small disk it is a sixteenth of the disk.
+        disk_reserve_bytes: u64 = "disk_reserve_bytes", Long,
+            default Some("67108864"), allowed Allowed::Between(1_048_576, 1_099_511_627_776), Restart;
         /// Rack of this server, told to clients so that they can read from near. Without it the server's own name.
         broker_rack: Option<String> = "broker.rack", String,
             default None, allowed Allowed::Any, Restart;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::base::ids::{ShardId, TopicId};
 use crate::metadata::{
-    self, ClusterImage, Command, CommandError, CommandErrorKind, MetadataLog, Outcome, Plan, Record, Versions,
+    self, ClusterImage, Command, CommandError, CommandErrorKind, MetadataLog, MetadataLogError, Outcome,
+    Plan, Versions,
 };
 use crate::rt;
 
@@ -46,8 +47,8 @@ impl Controller {
     }
 
     /// Carries out changes in order and makes them durable with one write. Says whether there is a new image. The
-    /// answers come from [`Controller::answers_up_to`].
-    pub(super) fn carry_out(&mut self, changes: Vec<Change>) -> bool {
+    /// answers come from [`Controller::answers_up_to`]. `make_room` frees what is reserved on a full disk, if it still can.
+    pub(super) fn carry_out(&mut self, changes: Vec<Change>, make_room: &mut impl FnMut() -> bool) -> bool {
         let before = self.image.version();
         let mut image = ClusterImage::clone(&self.image);
         let mut records = Vec::new();
@@ -83,10 +84,14 @@ impl Controller {
             before,
             after: image.version(),
         };
-        if !self.write(versions, &records) {
+        let mut written = self.log.append(versions, &records);
+        if matches!(&written, Err(error) if error.is_no_room()) && make_room() {
+            written = self.log.append(versions, &records);
+        }
+        if let Err(error) = written {
             // All were planned on one another: none of them has happened.
             self.waiting.extend(answers.into_iter().map(|answer| Answer {
-                answer: Err(storage_error()),
+                answer: Err(storage_error(&error)),
                 version: before,
                 ..answer
             }));
@@ -114,21 +119,16 @@ impl Controller {
         self.waiting.drain(..ready).collect()
     }
 
-    fn write(&mut self, versions: Versions, records: &[Record]) -> bool {
-        match self.log.append(versions, records) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "the cluster can't be changed until the server is started again");
-                false
-            }
-        }
-    }
-
     fn snapshot_if_due(&mut self) {
         if self.log.snapshot_is_due()
             && let Err(error) = self.log.take_snapshot(&self.image)
         {
-            tracing::error!(%error, "no snapshot of the metadata; the log grows on");
+            match error.is_no_room() {
+                true => {
+                    tracing::warn!(%error, "no snapshot of the metadata for want of room; the log grows on")
+                }
+                false => tracing::error!(%error, "no snapshot of the metadata; the log grows on"),
+            }
         }
     }
 }
@@ -139,9 +139,13 @@ fn random_topic_id() -> TopicId {
     TopicId::from_random(bytes)
 }
 
-fn storage_error() -> CommandError {
-    CommandError::new(
-        CommandErrorKind::Storage,
-        "the metadata log of this server can't be written; its log says why",
-    )
+fn storage_error(error: &MetadataLogError) -> CommandError {
+    if error.is_no_room() {
+        tracing::error!(%error, "a change of the cluster finds no room on the disk");
+        let message = "the disk of this server is full, down to what is reserved for changes like this one";
+        return CommandError::new(CommandErrorKind::Storage, message);
+    }
+    tracing::error!(%error, "the cluster can't be changed until the server is started again");
+    let message = "the metadata log of this server can't be written; its log says why";
+    CommandError::new(CommandErrorKind::Storage, message)
 }

@@ -20,7 +20,7 @@ pub struct LaneStart {
 }
 
 /// The shards of a server, and the steps of its life between theirs. All of it is called on the control thread, in the
-/// order of declaration.
+/// order of declaration where nothing else is said.
 pub trait Lanes {
     /// The data directories that take partitions, the one with the metadata first.
     fn directories(&self) -> Vec<DirectoryId>;
@@ -33,6 +33,10 @@ pub trait Lanes {
     /// Starts a shard's thread. It must say `Recovered`, `Serving` and `Stopped`, or `Failed` at any point, and nothing
     /// after `Stopped` or `Failed`.
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable>;
+
+    /// The disk of the metadata is full. Frees what was reserved on it for that; false if there is nothing more to free. Called
+    /// at any time.
+    fn make_room_for_metadata(&mut self) -> bool;
 
     /// Every shard has recovered: what was in old write-ahead logs is in segments.
     fn all_recovered(&mut self) -> Result<(), String>;

@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::base::ids::{DirectoryId, ShardId, TopicId};
+use crate::base::ids::{ShardId, TopicId};
 use crate::config::StaticSettings;
 use crate::control::control_error::ControlError;
 use crate::control::controller::{Change, Controller};
@@ -55,7 +55,7 @@ pub async fn run_control(
     lanes: &mut impl Lanes,
     stop: mailbox::Receiver<StopRequest>,
 ) -> Result<(), ControlError> {
-    let (controller, deleted) = load(&options, &lanes.directories())?;
+    let (controller, deleted) = load(&options, lanes)?;
     let loaded = lanes.metadata_loaded(controller.image(), &deleted);
     loaded.map_err(ControlError::Step)?;
     let (sender, inbox) = mailbox::channel(CONTROL_MAILBOX_MESSAGES);
@@ -92,16 +92,20 @@ pub async fn run_control(
 /// Reads the metadata and notes the start in it.
 fn load(
     options: &ControlOptions,
-    directories: &[DirectoryId],
+    lanes: &mut impl Lanes,
 ) -> Result<(Controller, Vec<TopicRemains>), ControlError> {
-    let loaded =
-        MetadataLog::open(&options.data_dir, options.fixed.clone()).map_err(ControlError::Metadata)?;
+    let directories = lanes.directories();
+    let open = || MetadataLog::open(&options.data_dir, options.fixed.clone());
+    let loaded = match open() {
+        Err(error) if error.is_no_room() && lanes.make_room_for_metadata() => open(),
+        loaded => loaded,
+    };
     let LoadedMetadata {
         mut log,
         image,
         torn_bytes,
         deleted,
-    } = loaded;
+    } = loaded.map_err(ControlError::Metadata)?;
     if torn_bytes > 0 {
         tracing::warn!(
             torn_bytes,
@@ -109,13 +113,17 @@ fn load(
         );
     }
     let server_id = options.fixed.settings().server_id;
-    let (records, started) = plan_start(&image, server_id, options.shards, directories, random_cluster_id)
+    let (records, started) = plan_start(&image, server_id, options.shards, &directories, random_cluster_id)
         .map_err(ControlError::WrongServer)?;
     let versions = Versions {
         before: image.version(),
         after: started.version(),
     };
-    log.append(versions, &records).map_err(ControlError::Metadata)?;
+    let appended = match log.append(versions, &records) {
+        Err(error) if error.is_no_room() && lanes.make_room_for_metadata() => log.append(versions, &records),
+        appended => appended,
+    };
+    appended.map_err(ControlError::Metadata)?;
     Ok((Controller::new(log, started), deleted))
 }
 
@@ -266,7 +274,11 @@ impl Control {
                 }
             }
         }
-        if !changes.is_empty() && self.controller.carry_out(changes) {
+        if !changes.is_empty()
+            && self
+                .controller
+                .carry_out(changes, &mut || lanes.make_room_for_metadata())
+        {
             for link in &self.links {
                 link.publish(self.controller.image());
             }

@@ -72,6 +72,10 @@ impl Lanes for FollowingLanes {
         })
     }
 
+    fn make_room_for_metadata(&mut self) -> bool {
+        false
+    }
+
     fn all_recovered(&mut self) -> Result<(), String> {
         self.seen.lock().unwrap().steps.push("recovered");
         Ok(())
@@ -547,6 +551,10 @@ fn what_exists_already_is_answered_when_every_shard_has_it() {
                         }
                         control.send(ToControl::Stopped { shard: id }).await;
                     })
+                }
+
+                fn make_room_for_metadata(&mut self) -> bool {
+                    false
                 }
 
                 fn all_recovered(&mut self) -> Result<(), String> {

@@ -8,6 +8,7 @@ use super::partition::{CommitRun, PartitionLog, SyncMode, TailMark};
 use super::shard_context::ShardContext;
 use super::wal::{DIRECTORY_ENTRY_BYTES, FramePlace, WalRing, encode_frame, frame_bytes};
 use super::{FileError, LogStopped};
+use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::partition::CommitChoice;
 use crate::rt::{self, disk::IoBuf, sync::Event};
 use bytes::Bytes;
@@ -71,6 +72,13 @@ impl Committer {
     /// Runs until the shard stops, or closes and has nothing left to commit.
     pub async fn run(self) {
         let in_flight = self.shard.options.wal_writes_in_flight.max(1);
+        if self.ring.borrow().usable() == 0 {
+            // The disk was full at the start: nothing is appended before there is a file.
+            match self.keeper.make_room(DISK_BLOCK_BYTES as u64).await {
+                Ok(_) => {}
+                Err(e) => return self.fail(e),
+            }
+        }
         loop {
             let queued = self.shard.commit_event.wait();
             let landed = self.flights.landed.wait();
@@ -88,21 +96,30 @@ impl Committer {
                 } else {
                     queued.await
                 }
-            } else if let Err(e) = self.commit().await {
-                self.fail(e);
-                return;
+            } else {
+                match self.commit().await {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(e) => {
+                        self.fail(e);
+                        return;
+                    }
+                }
             }
         }
     }
 
-    async fn commit(&self) -> Result<(), FileError> {
+    /// False if there is no room, and the shard is about to stop.
+    async fn commit(&self) -> Result<bool, FileError> {
         let most = frame_bytes(self.entries_limit, self.payload_limit).expect("below the largest frame");
-        self.keeper.make_room(most as u64).await?;
+        if !self.keeper.make_room(most as u64).await? {
+            return Ok(false);
+        }
         let runs = self.collect();
         if !runs.is_empty() {
             self.write(runs);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes runs off the queue until a frame is full; large ones are sent on their own way.
@@ -114,9 +131,10 @@ impl Committer {
             let Some(partition) = self.shard.next_commit() else {
                 break;
             };
-            match partition.commit_choice(direct_run_bytes) {
+            match partition.commit_choice(direct_run_bytes, self.payload_limit) {
                 CommitChoice::Nothing | CommitChoice::Wait => continue,
                 CommitChoice::Direct => self.write_directly(partition),
+                CommitChoice::NoRoom => self.commit_later(partition),
                 CommitChoice::Wal => {
                     let run = partition.take_for_wal(room);
                     room -= run.as_ref().map_or(0, |run| run.entry.bytes as usize);
@@ -181,13 +199,24 @@ impl Committer {
         let flights = self.flights.clone();
         rt::spawn(async move {
             let _permit = shard.segment_writes.take(1).await;
-            // An error has stopped the partition and was logged there.
-            let written = partition.write_tail(SyncMode::Direct).await;
+            // An error has stopped the partition and was logged there; or there is no room, and another way is found.
+            let _ = partition.write_tail(SyncMode::Direct).await;
             partition.state.borrow_mut().direct = false;
-            if written.is_ok() && partition.has_queued() {
+            if partition.has_queued() {
                 shard.queue_commit(&partition);
             }
             flights.landed.notify_all();
+        });
+    }
+
+    /// Queues a partition again when the disk has been looked at.
+    fn commit_later(&self, partition: Rc<PartitionLog>) {
+        let shard = self.shard.clone();
+        rt::spawn(async move {
+            shard.room.pause().await;
+            if !shard.room.is_leaving() && partition.has_queued() {
+                shard.queue_commit(&partition);
+            }
         });
     }
 

@@ -1,6 +1,7 @@
 //! A data directory as the shards of a process share it: its checkpoints, and the write-ahead logs found in it.
 
 use super::checkpoint_file::{self, NamedPartition};
+use super::disk_room::{DiskRoom, is_no_room};
 use super::file_names::{
     CLEAN_SHUTDOWN, COMPACTED, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX, OWN_CHECKPOINT,
     PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
@@ -12,7 +13,7 @@ use crate::base::ids::{Offset, TopicId, TopicPartition};
 use crate::rt::{self, disk::DirEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
@@ -65,6 +66,12 @@ pub struct DataDir {
     run: u64,
     recovered_wals: Vec<WalFileId>,
     keep_wals: AtomicBool,
+    /// How many shards have partitions whose records from those had no room in segments.
+    late_shards: AtomicUsize,
+    /// Whether they are still to be removed, while the shards serve.
+    removal_due: AtomicBool,
+    /// Whether something is in write-ahead logs alone, and they stay.
+    unclean: AtomicBool,
     /// Kafka's files, by name: for a directory that has none of ours.
     kafkas: BTreeMap<NamedPartition, Checkpoint>,
     /// Up to where partitions were compacted at the opening, by name.
@@ -72,6 +79,7 @@ pub struct DataDir {
     /// Directories of deleted partitions found at the opening.
     doomed_dirs: Mutex<Vec<PathBuf>>,
     book: Mutex<Book>,
+    room: DiskRoom,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +109,7 @@ impl DataDir {
         use rt::disk::blocking;
         let path = path.into();
         let wal_dir = path.join(WAL_DIR);
+        let room = DiskRoom::open(&path);
         blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
         let mut doomed_dirs = Vec::new();
@@ -171,16 +180,36 @@ impl DataDir {
             run,
             recovered_wals,
             keep_wals: AtomicBool::new(false),
+            late_shards: AtomicUsize::new(0),
+            removal_due: AtomicBool::new(false),
+            unclean: AtomicBool::new(false),
             kafkas,
             compacted,
             doomed_dirs: Mutex::new(doomed_dirs),
             book: Mutex::new(book),
+            room,
         }))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The room on its disk.
+    pub(super) fn room(&self) -> &DiskRoom {
+        &self.room
+    }
+
+    /// A change of the metadata found no room on the disk. Gives the reserve back for it; false if that is gone already.
+    /// Blocks: for the control thread.
+    pub fn make_room_for_metadata(&self) -> bool {
+        self.room.hit_blocking(&"the metadata log can't grow")
+    }
+
+    /// How often its disk has become full since the start.
+    pub fn times_full(&self) -> u64 {
+        self.room.times_full()
     }
 
     /// This start of the server, higher than those before it whose write-ahead logs are still there.
@@ -256,23 +285,61 @@ impl DataDir {
         if self.recovered_wals.is_empty() {
             return Ok(());
         }
+        if self.late_shards.load(Ordering::Relaxed) > 0 {
+            self.removal_due.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         let wal_dir = self.path.join(WAL_DIR);
         let (mark, list) = obsolete_mark(&wal_dir, &self.recovered_wals);
-        rt::disk::blocking::write_file_atomic(&mark, &list)
-            .map_err(|e| FileError::new(&mark, "write", &e))?;
+        let mut written = rt::disk::blocking::write_file_atomic(&mark, &list);
+        if let Err(e) = &written
+            && is_no_room(e)
+            && self.room.hit_blocking(&FileError::new(&mark, "write", e))
+        {
+            written = rt::disk::blocking::write_file_atomic(&mark, &list);
+        }
+        match written {
+            // Without the mark they can't go.
+            Err(e) if is_no_room(&e) => {
+                self.removal_due.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            written => written.map_err(|e| FileError::new(&mark, "write", &e))?,
+        }
         let mut wals =
             rt::disk::blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
         Ok(finish_removals(&wal_dir, &mut wals)?)
     }
 
-    /// Removes write-ahead logs of this run: all that was in them is synced in segments.
-    pub(super) async fn remove_own_wals(&self, ids: &[WalFileId]) -> Result<(), FileError> {
+    /// A shard's recovery has left records in the write-ahead logs found at the opening, for want of room.
+    pub(super) fn late_begins(&self) {
+        self.late_shards.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// They are synced in segments now.
+    pub(super) fn late_ends(&self) {
+        self.late_shards.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Removes the write-ahead logs found at the opening, if that had to wait for room and need not any more.
+    pub(super) async fn remove_recovered_wals_late(&self) {
+        let waits = self.late_shards.load(Ordering::Relaxed) > 0 || self.keep_wals.load(Ordering::Relaxed);
+        if waits || !self.removal_due.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        match self.remove_wals(&self.recovered_wals).await {
+            Ok(()) => {}
+            Err(e) if e.is_no_room() => self.removal_due.store(true, Ordering::Relaxed),
+            Err(e) => warn!(error = %e, "old write-ahead logs stay until the next start"),
+        }
+    }
+
+    /// Removes write-ahead logs: all that was in them is synced in segments.
+    pub(super) async fn remove_wals(&self, ids: &[WalFileId]) -> Result<(), FileError> {
         use rt::disk;
         let wal_dir = self.path.join(WAL_DIR);
         let (mark, list) = obsolete_mark(&wal_dir, ids);
-        disk::write_file_atomic(&mark, list)
-            .await
-            .map_err(|e| FileError::new(&mark, "write", &e))?;
+        self.write_at(mark.clone(), list).await?;
         for id in ids {
             let path = self.wal_path(*id);
             disk::remove_file(&path)
@@ -287,11 +354,23 @@ impl DataDir {
             .map_err(|e| FileError::new(&mark, "remove", &e))
     }
 
-    /// Notes that the server stopped in order, as Kafka does. When every shard has shut down. Blocks.
+    /// A shard stops, and its write-ahead logs hold what the segments do not.
+    pub(super) fn stays_unclean(&self) {
+        self.unclean.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the server stopped in order, as Kafka does, if all is in the segments. When every shard has shut down.
+    /// Blocks.
     pub fn mark_clean_shutdown(&self) -> Result<(), LogError> {
+        if self.unclean.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let path = self.path.join(CLEAN_SHUTDOWN);
-        rt::disk::blocking::write_file_atomic(&path, b"{\"version\":0,\"brokerEpoch\":-1}")
-            .map_err(|e| FileError::new(&path, "write", &e))?;
+        match rt::disk::blocking::write_file_atomic(&path, b"{\"version\":0,\"brokerEpoch\":-1}") {
+            // Without it the next start looks at more.
+            Err(e) if is_no_room(&e) => {}
+            written => written.map_err(|e| FileError::new(&path, "write", &e))?,
+        }
         Ok(())
     }
 
@@ -473,10 +552,19 @@ impl DataDir {
     }
 
     async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), FileError> {
-        let path = self.path.join(name);
-        rt::disk::write_file_atomic(&path, bytes)
-            .await
-            .map_err(|e| FileError::new(&path, "write", &e))
+        self.write_at(self.path.join(name), bytes).await
+    }
+
+    /// Replaces a small file. On a full disk it has what is reserved.
+    async fn write_at(&self, path: PathBuf, bytes: Vec<u8>) -> Result<(), FileError> {
+        let mut written = rt::disk::write_file_atomic(&path, bytes.clone()).await;
+        if let Err(e) = &written
+            && is_no_room(e)
+            && self.room.hit(&FileError::new(&path, "write", e)).await
+        {
+            written = rt::disk::write_file_atomic(&path, bytes).await;
+        }
+        written.map_err(|e| FileError::new(&path, "write", &e))
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {

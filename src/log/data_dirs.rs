@@ -319,6 +319,12 @@ impl DataDirs {
         self.misplaced.get()?.get(&id)
     }
 
+    /// See [`DataDir::make_room_for_metadata`], of the directory that has it. Blocks.
+    pub fn make_room_for_metadata(&self) -> bool {
+        let home = self.home().online();
+        home.is_some_and(|data_dir| data_dir.make_room_for_metadata())
+    }
+
     /// See [`DataDir::remove_recovered_wals`]. Blocks.
     pub fn remove_recovered_wals(&self) -> Result<(), LogError> {
         self.each(DataDir::remove_recovered_wals)

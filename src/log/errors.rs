@@ -31,6 +31,16 @@ impl FileError {
     }
 }
 
+impl FileError {
+    /// Whether it failed for want of space, which may come back: then a second try is sound. After a failed sync it never is.
+    pub fn is_no_room(&self) -> bool {
+        matches!(
+            self.kind,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ) && self.operation != "sync"
+    }
+}
+
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.operation, self.path.display(), self.message)
@@ -65,6 +75,33 @@ impl fmt::Display for LogStopped {
 }
 
 impl std::error::Error for LogStopped {}
+
+/// A tail could not be brought to its segment.
+#[derive(Clone, Debug)]
+pub(in crate::log) enum TailNotWritten {
+    /// And never will be.
+    Stopped(LogStopped),
+    /// There is no room now. The tail stays in memory, and in the write-ahead log if that has it.
+    NoRoom(Arc<FileError>),
+}
+
+impl fmt::Display for TailNotWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TailNotWritten::Stopped(e) => e.fmt(f),
+            TailNotWritten::NoRoom(e) => e.fmt(f),
+        }
+    }
+}
+
+impl From<TailNotWritten> for LogError {
+    fn from(e: TailNotWritten) -> LogError {
+        match e {
+            TailNotWritten::Stopped(e) => LogError::Stopped(e),
+            TailNotWritten::NoRoom(e) => LogError::File((*e).clone()),
+        }
+    }
+}
 
 /// Trouble with a shard's log as a whole, or with creating a partition.
 #[derive(Clone, Debug)]
@@ -158,6 +195,8 @@ pub enum AppendError {
     Stopped(LogStopped),
     /// Too much is waiting for the disk (Kafka: a retriable error, with throttling).
     Overloaded,
+    /// The disk of this directory is full; it is taken again when there is room (Kafka: KAFKA_STORAGE_ERROR, retriable).
+    DiskFull { dir: PathBuf },
     /// The bytes are not a whole, undamaged batch (Kafka: CORRUPT_MESSAGE, or what the magic calls for).
     Batch(BatchError),
     /// The record set is empty, or holds several batches where a producer may send one (Kafka: INVALID_RECORD).
@@ -198,6 +237,11 @@ impl fmt::Display for AppendError {
         match self {
             AppendError::Stopped(e) => e.fmt(f),
             AppendError::Overloaded => f.write_str("too many bytes are waiting for the disk"),
+            AppendError::DiskFull { dir } => write!(
+                f,
+                "the disk of {} is full: records are taken again when there is room",
+                dir.display()
+            ),
             AppendError::Batch(e) => e.fmt(f),
             AppendError::BatchCount { count } => write!(f, "one record batch is expected, not {count}"),
             AppendError::TooLarge { bytes, limit } => {

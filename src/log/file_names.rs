@@ -21,6 +21,8 @@ pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// Up to where a log is compacted, per partition.
 pub const COMPACTED: &str = "cleaner-offset-checkpoint";
+/// A file that holds disk space for when the disk is full.
+pub const RESERVE: &str = "corelane-reserve";
 /// Folder of the write-ahead logs in a data directory.
 pub const WAL_DIR: &str = "wal";
 /// Ends the name of a file that lists write-ahead log files which are not needed any more.

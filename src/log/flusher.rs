@@ -6,7 +6,7 @@ use super::partition::{PartitionLog, SyncMode};
 use super::shard_context::ShardContext;
 use super::wal::{Retiring, WalRing, create_wal_file};
 use super::{FileError, LogStopped};
-use crate::base::ids::TopicPartition;
+use crate::base::ids::{Offset, TopicPartition};
 use crate::base::time::Monotonic;
 use crate::rt::{self, sync::Event};
 use std::cell::{Cell, RefCell};
@@ -36,6 +36,8 @@ pub(super) struct WalKeeper {
     closed: Cell<bool>,
     /// A file could not be made: the ring stays as small as it is.
     no_more: RefCell<Option<FileError>>,
+    /// The look at the disk after which there was no room for a further file.
+    no_room_at: Cell<Option<u64>>,
     changed: Event,
 }
 
@@ -49,18 +51,23 @@ impl WalKeeper {
             retiring: Cell::new(false),
             closed: Cell::new(false),
             no_more: RefCell::new(None),
+            no_room_at: Cell::new(None),
             changed: Event::new(),
         })
     }
 
-    /// Waits until the current file has room for a frame of `bytes`, going on to another file if needed.
-    pub async fn make_room(self: &Rc<Self>, bytes: u64) -> Result<(), FileError> {
+    /// Waits until the current file has room for a frame of `bytes`, going on to another file if needed. False if that is
+    /// not to be expected before the shard stops: who waits for a commit has been told so.
+    pub async fn make_room(self: &Rc<Self>, bytes: u64) -> Result<bool, FileError> {
         loop {
             let changed = self.changed.wait();
+            let looked = self.shard.room.next_look();
             let room = self.ring.borrow_mut().make_room(bytes);
             self.tend();
+            let is_full = self.shard.room.is_full();
+            self.shard.room.set_stuck(!room && is_full);
             if room {
-                return Ok(());
+                return Ok(true);
             }
             if let Some(LogStopped::WalFailed(e)) = self.shard.stopped() {
                 return Err((*e).clone());
@@ -71,13 +78,24 @@ impl WalKeeper {
             {
                 return Err(e.clone());
             }
-            changed.await;
+            if is_full && self.shard.room.is_leaving() {
+                self.shard.stop(LogStopped::ShuttingDown);
+                self.wake_partitions();
+                return Ok(false);
+            }
+            // Who is kept waiting by the memory's limit is to be refused now.
+            if is_full {
+                self.shard.room_event.notify_all();
+            }
+            // Each look at the disk may bring room.
+            rt::race(changed, looked).await;
         }
     }
 
     /// Starts making or freeing a file if that is due.
     fn tend(self: &Rc<Self>) {
-        if self.closed.get() || self.shard.stopped().is_some() {
+        let room = &self.shard.room;
+        if self.closed.get() || self.shard.stopped().is_some() || (room.is_full() && room.is_leaving()) {
             return;
         }
         let (free, usable) = {
@@ -85,7 +103,8 @@ impl WalKeeper {
             (ring.free(), ring.usable())
         };
         let wanted = usize::from(self.shard.options.wal_files.max(2));
-        if free == 0 && usable < wanted && !self.creating.get() && self.no_more.borrow().is_none() {
+        let may_grow = self.no_more.borrow().is_none() && self.no_room_at.get() != Some(room.looks());
+        if free == 0 && usable < wanted && !self.creating.get() && may_grow {
             self.creating.set(true);
             let keeper = self.clone();
             rt::spawn(async move {
@@ -95,7 +114,7 @@ impl WalKeeper {
             });
         }
         // Half of the ring is kept free, so that the committer need not wait for segments.
-        let to_come = if self.no_more.borrow().is_none() {
+        let to_come = if may_grow {
             wanted.saturating_sub(usable)
         } else {
             0
@@ -128,6 +147,13 @@ impl WalKeeper {
     }
 
     async fn create(&self) {
+        let bytes = self.shard.options.wal_file_bytes;
+        // The first file is needed before anything else can be written.
+        let first = self.ring.borrow().usable() == 0;
+        if !first && !self.shard.room.has_room_for(bytes) {
+            self.no_room_at.set(Some(self.shard.room.looks()));
+            return;
+        }
         let id = self.ring.borrow().next_id();
         match create_wal_file(
             &self.shard.options.data_dir,
@@ -137,6 +163,7 @@ impl WalKeeper {
         .await
         {
             Ok(file) => self.ring.borrow_mut().add(file),
+            Err(e) if e.is_no_room() => self.no_room_at.set(Some(self.shard.room.looks())),
             Err(e) => {
                 warn!(error = %e, "no further write-ahead log file can be made");
                 *self.no_more.borrow_mut() = Some(e);
@@ -158,7 +185,7 @@ impl WalKeeper {
                     let (shard, partition) = (self.shard.clone(), partition.clone());
                     rt::spawn(async move {
                         let _permit = shard.segment_writes.take(1).await;
-                        // An error has stopped the partition and was logged there.
+                        // An error has stopped the partition and was logged there. Without room it is tried again below.
                         let _ = partition.write_tail(SyncMode::Now).await;
                     })
                 })
@@ -168,6 +195,14 @@ impl WalKeeper {
             }
         }
         self.shard.evict();
+        let waits = |(partition, end): &(Rc<PartitionLog>, Offset)| {
+            partition.synced_end() < *end && partition.stopped().is_none()
+        };
+        if retiring.covers.iter().any(waits) {
+            // There was no room. The file stays as it is, and whoever asks next tries again.
+            self.shard.room.pause().await;
+            return;
+        }
         self.release(retiring).await;
     }
 
@@ -191,6 +226,8 @@ impl WalKeeper {
         match released {
             Ok(()) if stuck => self.ring.borrow_mut().pinned(retiring),
             Ok(()) => self.ring.borrow_mut().retired(retiring),
+            // It stays as it is, and whoever asks next tries again.
+            Err(e) if e.is_no_room() => self.shard.room.pause().await,
             Err(e) => {
                 error!(
                     shard = self.shard.options.shard.0,
@@ -311,8 +348,12 @@ impl Flusher {
 
     async fn write_checkpoint(&self, files: CheckpointFiles) {
         self.shard.checkpoint_begins();
-        if let Err(e) = self.shard.options.data_dir.write_checkpoints(files).await {
-            warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
+        match self.shard.options.data_dir.write_checkpoints(files).await {
+            Err(e) if !e.is_no_room() => {
+                warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
+            }
+            // That the disk is full was said once.
+            _ => {}
         }
     }
 
@@ -328,9 +369,10 @@ impl Flusher {
         let shard = self.shard.clone();
         rt::spawn(async move {
             let _permit = shard.segment_writes.take(1).await;
-            // An error has stopped the partition and was logged there.
-            let _ = partition.write_tail(SyncMode::Later).await;
-            shard.evict();
+            // An error has stopped the partition and was logged there. Without room eviction would ask for the same again.
+            if partition.write_tail(SyncMode::Later).await.is_ok() {
+                shard.evict();
+            }
         });
     }
 }

@@ -21,14 +21,15 @@
 //! - *Deletion*: what was deleted, by a client or by retention, never comes back.
 //! - *Failure*: after a failed write or sync the partition (or the shard, if it was the write-ahead log) acknowledges
 //!   nothing any more and says so. There is no second try on the same file. Reads go on.
+//! - *Full disk*: records are refused until there is room; nothing stops, and nothing has to be started again.
 //! - *Cancellation*: futures handed out here may be dropped at any time; what was appended stays appended.
 //!
 //! **The life of an append**: `partition/append.rs` checks it and puts it on the tail; `shard_context.rs` queues the partition;
 //! `committer.rs` packs what is queued into a frame and writes it (or has `partition/segment_writer.rs` write a large run
 //! to its segment directly); `PartitionLog::made_durable` wakes who waits; `flusher.rs` brings tails to segments and frees
 //! write-ahead log files. What is old goes by `housekeeping.rs`, by the rules of `retention.rs`;
-//! what was replaced by a newer record of its key, by `compaction/`. A fetch begins in `partition/read_plan.rs`. What comes from
-//! Apache Kafka's directories is copied by `transfer/`.
+//! what was replaced by a newer record of its key, by `compaction/`. How full the disk is: `room_watch.rs`, `disk_room.rs`.
+//! A fetch begins in `partition/read_plan.rs`. What comes from Apache Kafka's directories is copied by `transfer/`.
 //!
 //! Start reading in `shard_log.rs` and `partition/partition_log.rs`.
 
@@ -39,6 +40,7 @@ mod committer;
 mod compaction;
 mod data_dir;
 mod data_dirs;
+mod disk_room;
 mod epoch_cache;
 mod errors;
 pub mod file_names;
@@ -55,6 +57,7 @@ mod read_cache;
 mod recovery;
 mod recovery_checkpoint;
 mod retention;
+mod room_watch;
 mod scan_point;
 mod segment;
 mod shard_context;

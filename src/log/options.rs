@@ -190,6 +190,8 @@ pub struct ShardLogOptions {
     pub read_cache_bytes: usize,
     /// Appends are refused while this much is not durable. Bytes.
     pub uncommitted_bytes: usize,
+    /// Disk space kept for offsets and metadata on a full disk, in bytes; less on a small disk.
+    pub disk_reserve_bytes: u64,
     /// How many segment files stay open for reading and writing.
     pub open_files: usize,
     /// How often the checkpoint files are written, in milliseconds. Kafka's
@@ -231,6 +233,7 @@ impl ShardLogOptions {
             tail_bytes: 256 << 20,
             read_cache_bytes: 64 << 20,
             uncommitted_bytes: 128 << 20,
+            disk_reserve_bytes: 64 << 20,
             open_files: 512,
             checkpoint_interval_ms: 60_000,
             // Read in a tenth of a second.

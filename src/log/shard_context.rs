@@ -5,6 +5,7 @@ use super::compaction::CompactionState;
 use super::partition::{PartitionLog, TailMark};
 use super::position_hints::PositionHints;
 use super::read_cache::ReadCache;
+use super::room_watch::RoomWatch;
 use super::segment::OpenFiles;
 use super::{LogStopped, ShardLogOptions, file_names};
 use crate::base::time::Monotonic;
@@ -29,6 +30,10 @@ pub(super) struct ShardContext {
     pub files: OpenFiles,
     pub read_cache: ReadCache,
     pub hints: PositionHints,
+    /// Partitions whose segments had no room for what a write-ahead log of the run before has for them.
+    pub late: RefCell<Vec<Rc<PartitionLog>>>,
+    /// Whether the disk takes more.
+    pub room: Rc<RoomWatch>,
     /// How many segments are written at the same time.
     pub segment_writes: Budget,
     /// The option of this name, which may change while the shard runs.
@@ -67,6 +72,8 @@ impl ShardContext {
             segment_writes: Budget::new(options.segment_writes_in_flight.max(1)),
             producer_id_expiration_ms: Cell::new(options.producer_id_expiration_ms),
             hints: PositionHints::default(),
+            late: RefCell::default(),
+            room: Rc::new(RoomWatch::new(&options)),
             compaction: CompactionState::new(&options),
             options,
             commit_event: Event::new(),
@@ -106,6 +113,7 @@ impl ShardContext {
         self.room_event.notify_all();
         self.chores.wake();
         self.compaction.wake();
+        self.room.wake();
     }
 
     /// Bytes were synced to segments. The checkpoint is written when they have become many, since recovery reads what it
@@ -173,6 +181,7 @@ impl ShardContext {
     /// Accounts for an append and puts the partition into the queues it belongs to.
     pub fn appended(&self, partition: &Rc<PartitionLog>, bytes: usize) {
         self.uncommitted_bytes.set(self.uncommitted_bytes.get() + bytes);
+        self.room.appended(bytes);
         self.grown(partition, bytes);
         self.queue_commit(partition);
     }
@@ -180,6 +189,7 @@ impl ShardContext {
     /// Accounts for bytes on a partition's tail, and flushes or evicts if that is too much.
     pub fn grown(&self, partition: &Rc<PartitionLog>, bytes: usize) {
         self.tail_bytes.set(self.tail_bytes.get() + bytes);
+        self.room.grown(bytes);
         let (end, unflushed) = {
             let state = partition.state.borrow();
             (
@@ -302,6 +312,13 @@ impl ShardContext {
             self.flush_queue.borrow_mut().push_back(partition.clone());
             self.flush_event.notify_all();
         }
+    }
+
+    /// A partition's tail could not be flushed for want of room: it is tried again like one that was just appended to.
+    pub fn flush_later(&self, partition: &Rc<PartitionLog>) {
+        self.unflushed
+            .borrow_mut()
+            .push_back((rt::now(), Rc::downgrade(partition)));
     }
 
     /// Takes the first of the flush queue.

@@ -3,6 +3,8 @@
 use super::committer::Committer;
 use super::compaction::Cleaner;
 use super::data_dir::CheckpointFiles;
+use super::disk_room::is_no_room;
+use super::errors::TailNotWritten;
 use super::file_names::{DELETE_SUFFIX, SegmentFile, doomed_dir};
 use super::flusher::{Flusher, Partitions, WalKeeper};
 use super::housekeeping::Housekeeping;
@@ -40,6 +42,7 @@ struct Running {
     flusher: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     cleaner: JoinHandle<()>,
+    room: JoinHandle<()>,
 }
 
 /// What became of each partition that was to be recovered.
@@ -60,8 +63,10 @@ impl ShardLog {
         disk::prime(path)
             .await
             .map_err(|e| FileError::new(path, "open", &e))?;
+        let shard = ShardContext::new(options);
+        shard.room.look().await;
         Ok(Rc::new(ShardLog {
-            shard: ShardContext::new(options),
+            shard,
             partitions: Partitions::default(),
             running: RefCell::new(None),
             closing: Rc::default(),
@@ -98,13 +103,11 @@ impl ShardLog {
                 }
             }
         }
-        if let Err(e) = self
-            .shard
-            .options
-            .data_dir
-            .write_checkpoints(CheckpointFiles::Own)
-            .await
-        {
+        let data_dir = &self.shard.options.data_dir;
+        if !self.shard.late.borrow().is_empty() {
+            data_dir.late_begins();
+        }
+        if let Err(e) = data_dir.write_checkpoints(CheckpointFiles::Own).await {
             warn!(error = %e, "the checkpoint file can't be written: a restart will take longer");
         }
         recovered
@@ -116,7 +119,15 @@ impl ShardLog {
         assert!(self.running.borrow().is_none(), "a shard starts once");
         let options = &self.shard.options;
         let mut ring = WalRing::new(options.data_dir.run(), options.shard.0, options.wal_file_bytes);
-        ring.add(create_wal_file(&options.data_dir, ring.next_id(), options.wal_file_bytes).await?);
+        match create_wal_file(&options.data_dir, ring.next_id(), options.wal_file_bytes).await {
+            Ok(file) => ring.add(file),
+            // The disk is full: it is made when there is room, and until then what was there is served.
+            Err(e) if e.is_no_room() => {
+                self.shard.room.hit(&e).await;
+                self.shard.room.set_stuck(true);
+            }
+            Err(e) => return Err(e.into()),
+        }
         let ring = Rc::new(RefCell::new(ring));
         let keeper = WalKeeper::new(self.shard.clone(), ring.clone(), self.partitions.clone());
         let committer = Committer::new(
@@ -131,6 +142,11 @@ impl ShardLog {
         for dir in options.data_dir.take_doomed_dirs() {
             self.shard.chores.add_doomed_dir(dir);
         }
+        let (shard, closing) = (self.shard.clone(), self.closing.clone());
+        let over = {
+            let shard = shard.clone();
+            move || closing.get() || shard.stopped().is_some()
+        };
         *self.running.borrow_mut() = Some(Running {
             ring,
             keeper,
@@ -138,6 +154,10 @@ impl ShardLog {
             flusher: rt::spawn(flusher.run()),
             housekeeping: rt::spawn(housekeeping.run()),
             cleaner: rt::spawn(self.cleaner().run()),
+            room: rt::spawn(async move {
+                let room = shard.room.clone();
+                room.run(over, async || finish_recovery(&shard).await).await;
+            }),
         });
         Ok(())
     }
@@ -158,9 +178,11 @@ impl ShardLog {
             PartitionOffline::File(e) => LogError::File(e),
             PartitionOffline::Damaged(d) => LogError::Damaged(d),
         })?;
-        disk::create_dir_all(&dir)
-            .await
-            .map_err(|e| FileError::new(&dir, "create", &e))?;
+        match disk::create_dir_all(&dir).await {
+            // It is made with the first segment.
+            Err(e) if is_no_room(&e) => {}
+            made => made.map_err(|e| FileError::new(&dir, "create", &e))?,
+        }
         let log = recovering.log;
         log.recovered(recovering.log_start);
         // Another call may have made it meanwhile.
@@ -185,8 +207,9 @@ impl ShardLog {
         log.stop(LogStopped::Deleted);
         let _turn = log.writer_turn().await;
         log.swap_ended().await;
-        let tail = log.state.borrow_mut().forget_tail();
+        let (tail, unwritten) = log.state.borrow_mut().forget_tail();
         self.shard.forget_tail(tail);
+        self.shard.room.written(unwritten);
         if let Some(running) = &*self.running.borrow() {
             running.ring.borrow_mut().forget(id);
         }
@@ -250,11 +273,17 @@ impl ShardLog {
     pub async fn wait_for_room(&self) {
         loop {
             let room = self.shard.room_event.wait();
-            if self.shard.has_room() || self.shard.stopped().is_some() {
+            // On a full disk appends are refused, so there is nothing to wait for.
+            if self.shard.has_room() || self.shard.room.is_full() || self.shard.stopped().is_some() {
                 return;
             }
             room.await;
         }
+    }
+
+    /// The shard is about to stop: on a full disk, who waits for a commit that finds no room is told so now.
+    pub fn prepare_shutdown(&self) {
+        self.shard.room.leave();
     }
 
     /// Commits what is queued, brings everything to segments, writes snapshots and checkpoints, and removes the
@@ -267,16 +296,21 @@ impl ShardLog {
         self.shard.flush_event.notify_all();
         self.shard.chores.wake();
         self.shard.compaction.wake();
+        self.shard.room.leave();
         let mut ring = None;
         if let Some(running) = running {
             running.committer.await;
             running.flusher.await;
             running.housekeeping.await;
             running.cleaner.await;
+            running.room.await;
             running.keeper.close().await;
             ring = Some(running.ring);
         }
         let stopped = self.shard.stopped();
+        let failed = stopped
+            .clone()
+            .filter(|stopped| !matches!(stopped, LogStopped::ShuttingDown));
         self.shard.stop(LogStopped::ShuttingDown);
         let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
         let mut whole = stopped.is_none();
@@ -290,13 +324,20 @@ impl ShardLog {
             }
         }
         let data_dir = &self.shard.options.data_dir;
-        data_dir.write_checkpoints(CheckpointFiles::All).await?;
+        match data_dir.write_checkpoints(CheckpointFiles::All).await {
+            // Then the write-ahead logs stay, and the next start reads them.
+            Err(e) if e.is_no_room() => whole = false,
+            written => written?,
+        }
+        if !whole {
+            data_dir.stays_unclean();
+        }
         self.shard.files.close_all().await;
         if let Some(ring) = ring {
             let files = ring.borrow_mut().take_files();
             self.close_wal(files, whole).await?;
         }
-        match stopped {
+        match failed {
             Some(stopped) => Err(LogError::Stopped(stopped)),
             None => Ok(()),
         }
@@ -316,10 +357,34 @@ impl ShardLog {
             }
         }
         if remove {
-            data_dir.remove_own_wals(&ids).await?;
+            match data_dir.remove_wals(&ids).await {
+                Err(e) if e.is_no_room() => data_dir.stays_unclean(),
+                removed => removed?,
+            }
         }
         Ok(())
     }
+}
+
+/// Does what the recovery had no room for, as soon as there is some: then the old write-ahead logs can go.
+async fn finish_recovery(shard: &Rc<ShardContext>) {
+    let data_dir = &shard.options.data_dir;
+    let late = std::mem::take(&mut *shard.late.borrow_mut());
+    if !late.is_empty() {
+        let mut still = Vec::new();
+        for partition in late {
+            match partition.write_tail(SyncMode::Now).await {
+                Ok(()) | Err(TailNotWritten::Stopped(LogStopped::Deleted)) => {}
+                Err(TailNotWritten::NoRoom(_)) => still.push(partition),
+                Err(TailNotWritten::Stopped(_)) => data_dir.keep_recovered_wals(),
+            }
+        }
+        if still.is_empty() {
+            data_dir.late_ends();
+        }
+        *shard.late.borrow_mut() = still;
+    }
+    data_dir.remove_recovered_wals_late().await;
 }
 
 /// Brings a partition's files into the state Kafka leaves them in. False if something of it is only in the WAL.

@@ -22,7 +22,7 @@ use crate::base::ids::TopicId;
 use crate::config::StaticSettings;
 use crate::metadata::cluster_image::ClusterImage;
 use crate::metadata::log_frame::{Frame, Versions, decode_frame, encode_frame, find_later_frame};
-use crate::metadata::metadata_log_error::MetadataLogError;
+use crate::metadata::metadata_log_error::{MetadataLogError, is_no_room};
 use crate::metadata::record::Record;
 use crate::rt::disk::blocking::{self, AppendFile};
 
@@ -43,6 +43,9 @@ pub struct MetadataLog {
     dir: PathBuf,
     path: PathBuf,
     file: AppendFile,
+    /// Length of the file, in bytes.
+    file_bytes: u64,
+    /// Bytes appended since a snapshot was last tried.
     log_bytes: u64,
     snapshot_after_bytes: u64,
     poisoned: Option<String>,
@@ -116,6 +119,7 @@ impl MetadataLog {
             dir,
             path,
             file,
+            file_bytes: 0,
             log_bytes: 0,
             snapshot_after_bytes,
             poisoned: None,
@@ -129,7 +133,8 @@ impl MetadataLog {
     }
 
     /// Writes records that lead from one version of the image to another, all of them or none. When this returns they
-    /// are durable; after an error it is unknown whether they are, and the log takes no more.
+    /// are durable. After an error it is unknown whether they are, and the log takes no more; but if it
+    /// [has found no room](MetadataLogError::is_no_room) they are not, and the call may be made again.
     ///
     /// One call is one batch: were two batches written at once, a crash could tear the first and spare the second,
     /// which looks like damage.
@@ -141,7 +146,10 @@ impl MetadataLog {
         }
         let mut bytes = Vec::new();
         encode_frame(versions, records, &mut bytes);
-        let written = self.file.append(&bytes).and_then(|()| self.file.sync_data());
+        let written = match self.file.append(&bytes) {
+            Err(error) if is_no_room(&error) => return Err(self.cut_back(error)),
+            written => written.and_then(|()| self.file.sync_data()),
+        };
         if let Err(error) = written {
             let error = MetadataLogError::Io {
                 doing: "write to",
@@ -152,7 +160,32 @@ impl MetadataLog {
             return Err(error);
         }
         self.log_bytes += bytes.len() as u64;
+        self.file_bytes += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Takes back what of a batch was written before there was no more room.
+    fn cut_back(&mut self, full: std::io::Error) -> MetadataLogError {
+        let cut = self
+            .file
+            .set_len(self.file_bytes)
+            .and_then(|()| self.file.sync_data());
+        match cut {
+            Ok(()) => MetadataLogError::Io {
+                doing: "write to",
+                path: self.path.clone(),
+                error: full,
+            },
+            Err(error) => {
+                let error = MetadataLogError::Io {
+                    doing: "cut",
+                    path: self.path.clone(),
+                    error,
+                };
+                self.poisoned = Some(error.to_string());
+                error
+            }
+        }
     }
 
     /// Whether so much was appended that a snapshot is due.
@@ -161,7 +194,8 @@ impl MetadataLog {
     }
 
     /// Replaces the log by a snapshot of the image, which must hold everything appended. After an error the log is as
-    /// good as before where only the snapshot could not be written, and takes no more where a new log could not be begun.
+    /// good as before where the snapshot could not be written or there was no room, and takes no more where else a new log
+    /// could not be begun.
     pub fn take_snapshot(&mut self, image: &ClusterImage) -> Result<(), MetadataLogError> {
         // Whether it succeeds or not, the next try comes after as many bytes again.
         self.log_bytes = 0;
@@ -170,7 +204,10 @@ impl MetadataLog {
             Ok((path, file)) => {
                 self.path = path;
                 self.file = file;
+                self.file_bytes = 0;
             }
+            // What there is of a new log is empty, and the old one goes on.
+            Err(error) if error.is_no_room() => return Err(error),
             Err(error) => {
                 self.poisoned = Some(error.to_string());
                 return Err(error);

@@ -32,6 +32,24 @@ pub enum MetadataLogError {
     },
 }
 
+impl MetadataLogError {
+    /// Whether there was no room on the disk, which may come back.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            MetadataLogError::Io { error, .. } => is_no_room(error),
+            _ => false,
+        }
+    }
+}
+
+/// Whether an operation failed for want of space.
+pub(super) fn is_no_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 impl fmt::Display for MetadataLogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,7 +7,8 @@ use crate::wire::records::BatchError;
 /// The code of a refused append, and words for a person where the code does not say enough.
 pub fn append_error(error: &AppendError) -> (ErrorCode, Option<String>) {
     let code = match error {
-        AppendError::Stopped(_) => ErrorCode::KafkaStorageError,
+        // Retriable: with the next answer the disk may have room, or the partition another leader.
+        AppendError::Stopped(_) | AppendError::DiskFull { .. } => ErrorCode::KafkaStorageError,
         // Retriable, and no client takes it for more than it is.
         AppendError::Overloaded => ErrorCode::RequestTimedOut,
         AppendError::Batch(BatchError::UnsupportedMagic { .. }) => ErrorCode::UnsupportedForMessageFormat,

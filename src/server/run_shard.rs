@@ -61,6 +61,7 @@ async fn run(start: ShardStart) -> Result<(), String> {
     // Nobody takes answers from the control thread any more, and connections end only when their handlers have.
     shard.control.close();
     server.stop();
+    shard.prepare_shutdown();
     for task in accepting {
         task.await;
     }

@@ -140,6 +140,11 @@ impl DirectoryLogs {
         }
     }
 
+    /// See [`ShardLog::prepare_shutdown`].
+    pub fn prepare_shutdown(&self) {
+        self.logs.iter().flatten().for_each(|log| log.prepare_shutdown());
+    }
+
     /// Makes everything durable and closes it: also those behind one that fails. The first error is told, but not that of a
     /// directory that was offline before.
     pub async fn shutdown(&self) -> Result<(), LogError> {

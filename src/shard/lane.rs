@@ -207,6 +207,11 @@ impl Shard {
         }
     }
 
+    /// The shard is about to stop: nobody waits for room on a full disk any more.
+    pub fn prepare_shutdown(&self) {
+        self.logs.prepare_shutdown();
+    }
+
     /// Makes everything durable and closes it.
     pub async fn shutdown(&self) -> Result<(), LogError> {
         self.control.close();

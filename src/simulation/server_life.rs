@@ -186,6 +186,10 @@ impl Lanes for SimulatedLanes {
         })
     }
 
+    fn make_room_for_metadata(&mut self) -> bool {
+        self.data_dirs.make_room_for_metadata()
+    }
+
     fn all_recovered(&mut self) -> Result<(), String> {
         self.data_dirs
             .remove_recovered_wals()

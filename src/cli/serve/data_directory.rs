@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::direct_io::{file_system_name, probe_direct_io};
+use crate::log::file_names::RESERVE;
 
 /// The file that is locked while a server uses the directory. It holds the server's process id.
 const LOCK_FILE: &str = ".lock";
@@ -58,7 +59,17 @@ impl DataDirectory {
             )));
         }
         let lock = lock(path)?;
-        if let Err(error) = probe_direct_io(path) {
+        let is_full = |probed: &io::Result<()>| matches!(probed, Err(error) if error.kind() == io::ErrorKind::StorageFull);
+        let mut probed = probe_direct_io(path);
+        if is_full(&probed) {
+            // That is what it is for; the server makes it again when there is room.
+            let _ = fs::remove_file(path.join(RESERVE));
+            probed = probe_direct_io(path);
+        }
+        if let Err(error) = probed
+            // What is full was used before, or the start goes no further than to its first file.
+            && error.kind() != io::ErrorKind::StorageFull
+        {
             return Err(TakeError::Refused(anyhow!(
                 "the file system of the data directory {} ({}) does not take direct I/O, which Corelane needs: {error}. \
                  Choose a directory on ext4, xfs or btrfs with --data-dir",
@@ -111,10 +122,13 @@ fn lock(dir: &Path) -> Result<File, TakeError> {
         .set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()));
-    if let Err(error) = written {
-        return Err(TakeError::of("write to", dir, error));
+    match written {
+        // The number is for people; the lock holds without it.
+        Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+            Err(TakeError::of("write to", dir, error))
+        }
+        _ => Ok(file),
     }
-    Ok(file)
 }
 
 /// Says what to do, where that is known.

@@ -59,6 +59,10 @@ impl Lanes for ServerLanes {
         })
     }
 
+    fn make_room_for_metadata(&mut self) -> bool {
+        self.data_dirs.make_room_for_metadata()
+    }
+
     fn all_recovered(&mut self) -> Result<(), String> {
         let removed = self.data_dirs.remove_recovered_wals();
         removed.map_err(|error| error.to_string())

@@ -243,7 +243,7 @@ fn refusal(error: &AppendError) -> GroupError {
     match error {
         AppendError::Stopped(_) => GroupError::NotCoordinator,
         AppendError::TooLarge { .. } | AppendError::LargerThanSegment { .. } => GroupError::RecordTooLarge,
-        AppendError::Overloaded => GroupError::CoordinatorNotAvailable,
+        AppendError::Overloaded | AppendError::DiskFull { .. } => GroupError::CoordinatorNotAvailable,
         error => {
             // The topic's configs were set to something its own records do not fit.
             tracing::warn!(%error, "a group's records were refused");

@@ -52,7 +52,8 @@ impl PartitionLog {
         if let Some(stopped) = self.stopped() {
             return Err(AppendError::Stopped(stopped));
         }
-        if !self.shard.has_room() {
+        let is_full = self.shard.room.refuses(origin);
+        if !is_full && !self.shard.has_room() {
             return Err(AppendError::Overloaded);
         }
         let config = self.config.borrow();
@@ -71,6 +72,12 @@ impl PartitionLog {
                 duplicate: true,
             });
         }
+        // Only now: what is in the log already has its room.
+        if is_full {
+            let dir = self.shard.options.data_dir.path().to_path_buf();
+            return Err(AppendError::DiskFull { dir });
+        }
+        state.may_use_reserve |= origin == AppendOrigin::Coordinator;
         let append_time_ms = match config.message_timestamp_type {
             TimestampType::LogAppendTime => now_ms,
             TimestampType::CreateTime => -1,

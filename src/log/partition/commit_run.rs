@@ -26,19 +26,38 @@ pub(in crate::log) enum CommitChoice {
     Direct,
     /// A direct write is under way: all that is queued goes with the next.
     Wait,
+    /// Its first batch is too large for the write-ahead log, and there is no room for its segment.
+    NoRoom,
 }
 
 impl PartitionLog {
-    /// Decides how what is queued becomes durable.
-    pub(in crate::log) fn commit_choice(&self, direct_run_bytes: usize) -> CommitChoice {
+    /// Decides how what is queued becomes durable. On a full disk the write-ahead log takes all that fits it: it has its
+    /// room.
+    pub(in crate::log) fn commit_choice(
+        &self,
+        direct_run_bytes: usize,
+        wal_limit_bytes: usize,
+    ) -> CommitChoice {
         let state = self.state.borrow();
         let queued = state.tail.end().stream - state.submitted.stream;
         if queued == 0 || state.stopped.is_some() {
             CommitChoice::Nothing
         } else if state.direct {
             CommitChoice::Wait
-        } else if queued >= direct_run_bytes as u64 {
+        } else if queued < direct_run_bytes as u64 {
+            CommitChoice::Wal
+        } else if !self.shard.room.is_full() {
             CommitChoice::Direct
+        } else if state
+            .tail
+            .after(state.submitted.offset)
+            .next()
+            .is_none_or(|batch| batch.bytes.len() > wal_limit_bytes)
+        {
+            match self.shard.room.holds_back() {
+                true => CommitChoice::NoRoom,
+                false => CommitChoice::Direct,
+            }
         } else {
             CommitChoice::Wal
         }

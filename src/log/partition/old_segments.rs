@@ -35,7 +35,7 @@ impl PartitionLog {
                 }
                 (Retention::BeginAt(start), _) => {
                     if self.state.borrow_mut().roll_at(start, &self.config(), now_ms) {
-                        self.open_segment_at(start).await.map_err(LogError::Stopped)?;
+                        self.open_segment_at(start).await?;
                     }
                     return Ok(Some(start));
                 }

@@ -54,6 +54,8 @@ pub(in crate::log) struct PartitionState {
     pub direct: bool,
     /// Whether it stands in the shard's flush queue.
     pub queued_for_flush: bool,
+    /// Whether a coordinator writes to it: on a full disk its tail goes to the segments before those of others.
+    pub may_use_reserve: bool,
     pub writer: WriterState,
     /// Where the log's start is to be: what checkpoints say. `positions.log_start` follows when that is durable.
     pub next_log_start: Offset,
@@ -103,12 +105,13 @@ pub(in crate::log) struct PartitionParts {
 }
 
 impl PartitionState {
-    /// Lets go of the tail, when the partition is gone. Returns its bytes.
-    pub(in crate::log) fn forget_tail(&mut self) -> usize {
+    /// Lets go of the tail, when the partition is gone. Returns its bytes, and how many of them were in no segment.
+    pub(in crate::log) fn forget_tail(&mut self) -> (usize, u64) {
         let end = self.tail.end();
+        let unwritten = end.stream - self.writer.written.stream;
         self.writer.written = end;
         self.submitted = end;
-        self.tail.evict_until(end)
+        (self.tail.evict_until(end), unwritten)
     }
 }
 
@@ -146,6 +149,7 @@ impl PartitionLog {
                 queued_for_commit: false,
                 direct: false,
                 queued_for_flush: false,
+                may_use_reserve: false,
                 writer: parts.writer,
                 next_log_start: parts.positions.log_start,
                 compacted_below,

@@ -7,6 +7,7 @@ use super::{PartitionLog, SegmentIndex, TailMark};
 use crate::base::ids::Offset;
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::data_dir::Checkpoint;
+use crate::log::errors::TailNotWritten;
 use crate::log::file_names::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
 use crate::log::segment::{OffsetIndex, SharedFile, TimeIndex};
 use crate::log::{FileError, LogStopped, partition_metadata};
@@ -45,15 +46,46 @@ enum Step {
 }
 
 impl PartitionLog {
-    /// Writes all of the tail that is not in its segment yet, and syncs it if asked to. An error stops the log: what is
-    /// on disk is not known then.
-    pub(in crate::log) async fn write_tail(self: &Rc<Self>, mode: SyncMode) -> Result<(), LogStopped> {
+    /// Writes all of the tail that is not in its segment yet, and syncs it if asked to. An error stops the log, because what
+    /// is on disk is not known then; but not want of room: the steps that were done count, and the others can be done later.
+    pub(in crate::log) async fn write_tail(self: &Rc<Self>, mode: SyncMode) -> Result<(), TailNotWritten> {
         let _turn = self.writer_turn().await;
         if let Some(stopped) = self.state.borrow().stopped.clone() {
-            return Err(stopped);
+            return Err(TailNotWritten::Stopped(stopped));
         }
-        let written = self.write_steps(mode).await;
-        written.map_err(|e| self.stop_failed(e))
+        if self.shard.room.holds_back() && !self.state.borrow().may_use_reserve && self.has_unwritten() {
+            let full = std::io::ErrorKind::StorageFull.into();
+            return Err(self.no_room(FileError::new(&self.dir, "write", &full)));
+        }
+        self.with_reserve(async || self.write_steps(mode).await).await
+    }
+
+    /// Does something that may find no room: then the reserve is given back, and it is tried once more.
+    async fn with_reserve(
+        self: &Rc<Self>,
+        write: impl AsyncFn() -> Result<(), FileError>,
+    ) -> Result<(), TailNotWritten> {
+        let mut written = write().await;
+        if let Err(e) = &written
+            && e.is_no_room()
+            && self.shard.room.hit(e).await
+        {
+            written = write().await;
+        }
+        written.map_err(|e| match e.is_no_room() {
+            true => self.no_room(e),
+            false => TailNotWritten::Stopped(self.stop_failed(e)),
+        })
+    }
+
+    fn no_room(self: &Rc<Self>, e: FileError) -> TailNotWritten {
+        self.shard.flush_later(self);
+        TailNotWritten::NoRoom(Arc::new(e))
+    }
+
+    fn has_unwritten(&self) -> bool {
+        let state = self.state.borrow();
+        state.writer.written.stream < state.tail.end().stream
     }
 
     pub(in crate::log) fn stop_failed(&self, e: FileError) -> LogStopped {
@@ -66,13 +98,14 @@ impl PartitionLog {
 
     /// Writes and closes all segments before the one that begins at `base`, and makes that one's file, empty as it may be.
     /// An error stops the log.
-    pub(in crate::log) async fn open_segment_at(self: &Rc<Self>, base: Offset) -> Result<(), LogStopped> {
-        self.write_tail(SyncMode::Later).await?;
+    pub(in crate::log) async fn open_segment_at(self: &Rc<Self>, base: Offset) -> Result<(), TailNotWritten> {
         let _turn = self.writer_turn().await;
         if let Some(stopped) = self.state.borrow().stopped.clone() {
-            return Err(stopped);
+            return Err(TailNotWritten::Stopped(stopped));
         }
-        let opened = async {
+        // Not held back on a full disk: it is for records to be deleted.
+        self.with_reserve(async || {
+            self.write_steps(SyncMode::Later).await?;
             loop {
                 let open = self.state.borrow().writer.segment;
                 match open {
@@ -81,8 +114,8 @@ impl PartitionLog {
                     None => self.open_segment(base).await?,
                 }
             }
-        };
-        opened.await.map_err(|e| self.stop_failed(e))
+        })
+        .await
     }
 
     /// Waits until no segments are given other names.
@@ -111,14 +144,24 @@ impl PartitionLog {
     async fn write_steps(&self, mode: SyncMode) -> Result<(), FileError> {
         let step_bytes = self.shard.options.scan_files_step_bytes;
         let (target, scan_candidate) = {
-            let mut state = self.state.borrow_mut();
-            let target = state.tail.end();
-            if mode == SyncMode::Direct {
-                state.submitted = target;
-            }
+            let state = self.state.borrow();
             let synced = mode != SyncMode::Later;
-            (target, synced.then(|| state.scan_candidate(step_bytes)).flatten())
+            let candidate = synced.then(|| state.scan_candidate(step_bytes)).flatten();
+            (state.tail.end(), candidate)
         };
+        self.write_until(target, mode).await?;
+        if mode == SyncMode::Direct {
+            // Not before: if there is no room it is the write-ahead log's turn again, which takes it from memory.
+            self.state.borrow_mut().submitted = target;
+            self.made_durable(target);
+        }
+        if let Some(candidate) = scan_candidate {
+            self.take_scan_point(candidate).await;
+        }
+        Ok(())
+    }
+
+    async fn write_until(&self, target: TailMark, mode: SyncMode) -> Result<(), FileError> {
         self.make_directory_durable().await?;
         loop {
             let step = self.state.borrow().next_step(target);
@@ -135,16 +178,10 @@ impl PartitionLog {
                 }
             }
         }
-        if mode != SyncMode::Later {
-            self.sync_segment().await?;
+        match mode {
+            SyncMode::Later => Ok(()),
+            SyncMode::Now | SyncMode::Direct => self.sync_segment().await,
         }
-        if mode == SyncMode::Direct {
-            self.made_durable(target);
-        }
-        if let Some(candidate) = scan_candidate {
-            self.take_scan_point(candidate).await;
-        }
-        Ok(())
     }
 
     /// The directory and its `partition.metadata` are made durable before the first record is in it. Until then the
@@ -173,7 +210,7 @@ impl PartitionLog {
     async fn open_segment(&self, base: Offset) -> Result<(), FileError> {
         let producers = {
             let mut state = self.state.borrow_mut();
-            state.segment_mut(base).and_then(|s| s.producers_at_base.take())
+            state.segment_mut(base).and_then(|s| s.producers_at_base.clone())
         };
         if let Some(producers) = producers {
             write_whole(&SegmentFile::ProducerSnapshot.path(&self.dir, base), producers).await?;
@@ -194,6 +231,9 @@ impl PartitionLog {
             .await
             .map_err(|e| FileError::new(&self.dir, "sync", &e))?;
         let mut state = self.state.borrow_mut();
+        if let Some(segment) = state.segment_mut(base) {
+            segment.producers_at_base = None;
+        }
         state.writer.segment = Some(base);
         state.writer.file_bytes = 0;
         state.writer.indexed_bytes = 0;
@@ -262,7 +302,7 @@ impl PartitionLog {
         let last_block = self.last_block(&file, &path).await?;
         let file_bytes = self.state.borrow().writer.file_bytes;
         let start = file_bytes - last_block.len() as u64;
-        let (pieces, last_block) = pieces(&last_block, batches);
+        let (pieces, new_last_block) = pieces(&last_block, batches);
         let writes: Vec<_> = pieces
             .into_iter()
             .scan(start, |position, (piece, len)| {
@@ -283,12 +323,15 @@ impl PartitionLog {
             }
         }
         if let Some(e) = failed {
+            // Some of it may be there. A second try writes the same bytes to the same place, beginning with this block.
+            self.state.borrow_mut().writer.last_block = Some(last_block);
             return Err(FileError::new(&path, "write", &e));
         }
-        let bytes: usize = batches.iter().map(Bytes::len).sum();
+        let bytes = batches.iter().map(Bytes::len).sum::<usize>() as u64;
+        self.shard.room.written(bytes);
         let mut state = self.state.borrow_mut();
-        state.writer.file_bytes += bytes as u64;
-        state.writer.last_block = Some(last_block);
+        state.writer.file_bytes += bytes;
+        state.writer.last_block = Some(new_last_block);
         state.writer.written = until;
         Ok(())
     }
@@ -325,7 +368,9 @@ impl PartitionLog {
         };
         if let Some(epochs) = epochs {
             // Recovery takes the epochs below the recovery point from this file.
-            write_whole(&self.dir.join(LEADER_EPOCH_CHECKPOINT), epochs).await?;
+            let written = write_whole(&self.dir.join(LEADER_EPOCH_CHECKPOINT), epochs).await;
+            self.state.borrow_mut().epochs_dirty |= written.is_err();
+            written?;
         }
         if let Some(base) = segment {
             let path = SegmentFile::Log.path(&self.dir, base);

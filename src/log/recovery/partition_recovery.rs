@@ -6,6 +6,7 @@ use super::unfinished_swap::finish_swaps;
 use crate::base::ids::Offset;
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::data_dir::Checkpoint;
+use crate::log::disk_room::is_no_room;
 use crate::log::epoch_cache::EpochCache;
 use crate::log::file_names::{
     CLEANED_SUFFIX, DELETED_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SegmentFile,
@@ -494,9 +495,13 @@ impl Scan<'_> {
             (SegmentFile::TimeIndex, TimeIndex::encode(index.times())),
         ] {
             let path = kind.path(self.dir, base);
-            disk::write_file_atomic(&path, bytes)
-                .await
-                .map_err(|e| FileError::new(&path, "write", &e))?;
+            match disk::write_file_atomic(&path, bytes).await {
+                // An index that is behind makes reads slower, not wrong: what it says is checked against the segment.
+                Err(e) if is_no_room(&e) => {
+                    warn!(path = %path.display(), error = %e, "an index is not written anew")
+                }
+                written => written.map_err(|e| FileError::new(&path, "write", &e))?,
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::Recovering;
 use super::partition_recovery::damaged;
 use super::wal_chain::{ChainEntry, ChainEvent, WalChain};
 use crate::base::ids::{Offset, TopicPartition};
+use crate::log::errors::TailNotWritten;
 use crate::log::file_names::{SegmentFile, WAL_DIR, WalFileId, WalFileKind};
 use crate::log::partition::{PartitionLog, SyncMode};
 use crate::log::shard_context::ShardContext;
@@ -309,10 +310,23 @@ async fn flush_one(log: &Rc<PartitionLog>, excess: bool, mode: SyncMode) -> Resu
         // What was found in the segments is synced: most partitions need nothing. One without records needs no directory yet.
         return Ok(());
     }
-    log.write_tail(mode).await.map_err(|stopped| match stopped {
-        LogStopped::PartitionFailed(e) | LogStopped::WalFailed(e) => PartitionOffline::File((*e).clone()),
-        LogStopped::Deleted | LogStopped::ShuttingDown => unreachable!("nobody else has it yet"),
-    })
+    match log.write_tail(mode).await {
+        Ok(()) => Ok(()),
+        // It stays in memory and in the write-ahead log it came from, until there is room.
+        Err(TailNotWritten::NoRoom(e)) => {
+            warn!(partition = ?log, error = %e, "records from the write-ahead log find no room in their segment yet");
+            if mode == SyncMode::Now {
+                log.shard.late.borrow_mut().push(log.clone());
+            }
+            Ok(())
+        }
+        Err(TailNotWritten::Stopped(LogStopped::PartitionFailed(e) | LogStopped::WalFailed(e))) => {
+            Err(PartitionOffline::File((*e).clone()))
+        }
+        Err(TailNotWritten::Stopped(LogStopped::Deleted | LogStopped::ShuttingDown)) => {
+            unreachable!("nobody else has it yet")
+        }
+    }
 }
 
 /// Cuts off what stands behind the last good batch, durable, before anything is written there: else it could come back

@@ -19,7 +19,7 @@ fn random_run(epoch: i32) -> Run {
 }
 
 /// Waits for the server's end, which comes in bounded time.
-async fn ended(server: sim::ProcessId) -> sim::Exit {
+pub(super) async fn ended(server: sim::ProcessId) -> sim::Exit {
     let end = rt::timeout(Duration::from_secs(30), sim::exited(server)).await;
     // A killed process is gone, and its lock free, only when the kernel has done what was in flight.
     rt::sleep(Duration::from_millis(100)).await;

@@ -2,6 +2,7 @@
 
 mod compaction;
 mod crashes;
+mod full_disk;
 mod lifecycle;
 mod lifetime;
 mod oracle;

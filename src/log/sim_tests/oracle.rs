@@ -17,6 +17,7 @@ struct Inner {
     partitions: BTreeMap<TopicPartition, Known>,
     next_batch: u64,
     acknowledged: u64,
+    refused_for_want_of_room: u64,
 }
 
 #[derive(Default)]
@@ -153,6 +154,16 @@ impl Oracle {
         let known = inner.partitions.get_mut(&id).unwrap();
         known.tried.get_mut(&number).unwrap().certain = true;
         known.open.retain(|n| *n != number);
+    }
+
+    /// The server said that its disk is full.
+    pub fn refused_for_want_of_room(&self) {
+        self.0.borrow_mut().refused_for_want_of_room += 1;
+    }
+
+    /// How often the server has said that its disk is full.
+    pub fn times_without_room(&self) -> u64 {
+        self.0.borrow().refused_for_want_of_room
     }
 
     /// How many batches were acknowledged so far.

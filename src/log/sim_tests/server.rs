@@ -57,6 +57,7 @@ fn spec(id: TopicPartition, run: &Run) -> PartitionSpec {
             max_message_bytes: 1 << 20,
             message_timestamp_before_max_ms: i64::MAX,
             durability: run.durability,
+            retention_ms: -1,
             ..TopicLogConfig::default()
         }),
     }
@@ -164,7 +165,7 @@ async fn produce(oracle: Oracle, log: Rc<PartitionLog>, batches: u64) {
     }
     let mut again = oracle.open_batches(id);
     again.reverse();
-    loop {
+    'producing: loop {
         let (number, bytes) = match again.pop() {
             Some(open) => open,
             None if left == 0 => break,
@@ -173,10 +174,17 @@ async fn produce(oracle: Oracle, log: Rc<PartitionLog>, batches: u64) {
                 oracle.make_batch(id)
             }
         };
-        let appended = match log.append(bytes, AppendOrigin::Client) {
-            Ok(appended) => appended,
-            Err(AppendError::Stopped(_) | AppendError::Overloaded) => break,
-            Err(e) => panic!("{id:?} batch {number}: {e}"),
+        let appended = loop {
+            match log.append(bytes.clone(), AppendOrigin::Client) {
+                Ok(appended) => break appended,
+                // As clients do: the same batch again, until there is room.
+                Err(AppendError::DiskFull { .. }) => {
+                    oracle.refused_for_want_of_room();
+                    rt::sleep(Duration::from_millis(20)).await;
+                }
+                Err(AppendError::Stopped(_) | AppendError::Overloaded) => break 'producing,
+                Err(e) => panic!("{id:?} batch {number}: {e}"),
+            }
         };
         oracle.appended(id, number, appended.base_offset);
         let (oracle, log_of) = (oracle.clone(), log.clone());

@@ -4,6 +4,7 @@ use crate::log::FileError;
 use crate::log::data_dir::DataDir;
 use crate::log::file_names::{WAL_DIR, WalFileId};
 use crate::rt::disk::{self, File, IoBuf, OpenOptions};
+use std::path::Path;
 
 const ZERO_WRITE_BYTES: usize = 1 << 20;
 
@@ -25,6 +26,27 @@ pub(in crate::log) async fn create_wal_file(
         ..OpenOptions::default()
     };
     let file = File::open(&path, &options).await.map_err(failed("open"))?;
+    if let Err(e) = fill_with_zeros(&file, &path, bytes).await {
+        // Nothing counts on it yet. If it can't go, its name stays in use, and no file is made instead of it.
+        let _ = file.close().await;
+        let _ = disk::remove_file(&path).await;
+        return Err(e);
+    }
+    file.close().await.map_err(failed("close"))?;
+    let wal_dir = data_dir.path().join(WAL_DIR);
+    disk::sync_dir(&wal_dir)
+        .await
+        .map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+    let options = OpenOptions {
+        write: true,
+        dsync: true,
+        ..OpenOptions::default()
+    };
+    File::open(&path, &options).await.map_err(failed("open"))
+}
+
+async fn fill_with_zeros(file: &File, path: &Path, bytes: u64) -> Result<(), FileError> {
+    let failed = |operation| move |e: std::io::Error| FileError::new(path, operation, &e);
     file.preallocate(bytes).await.map_err(failed("allocate"))?;
     let mut zeros = IoBuf::with_capacity(ZERO_WRITE_BYTES.min(bytes as usize));
     let mut position = 0;
@@ -37,16 +59,5 @@ pub(in crate::log) async fn create_wal_file(
             .map_err(failed("write"))?;
         position += len as u64;
     }
-    file.datasync().await.map_err(failed("sync"))?;
-    file.close().await.map_err(failed("close"))?;
-    let wal_dir = data_dir.path().join(WAL_DIR);
-    disk::sync_dir(&wal_dir)
-        .await
-        .map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
-    let options = OpenOptions {
-        write: true,
-        dsync: true,
-        ..OpenOptions::default()
-    };
-    File::open(&path, &options).await.map_err(failed("open"))
+    file.datasync().await.map_err(failed("sync"))
 }

@@ -171,7 +171,6 @@ impl fmt::Debug for File {
 
 /// Finds or makes the node of a file.
 pub(super) fn open_node(disk: &Disk, path: &Path, options: &OpenOptions) -> io::Result<NodeId> {
-    let has_room = disk.has_room_for_name();
     let tree = &mut *disk.tree.borrow_mut();
     let (dir, name) = tree.lookup_parent(path)?;
     let there = tree.dir(dir)?.visible.get(&name).copied();
@@ -186,7 +185,7 @@ pub(super) fn open_node(disk: &Disk, path: &Path, options: &OpenOptions) -> io::
             Ok(node)
         }
         None if options.create || options.create_new => {
-            has_room?;
+            disk.has_room_for_name(tree)?;
             tree.create_file(dir, name)
         }
         None => Err(io::ErrorKind::NotFound.into()),
@@ -201,10 +200,9 @@ pub(in crate::rt) async fn create_dir_all(path: &Path) -> io::Result<()> {
 
 /// Makes the directories of a path that are not there.
 pub(super) fn make_dirs(disk: &Disk, path: &Path) -> io::Result<()> {
-    let has_room = disk.has_room_for_name();
     let mut tree = disk.tree.borrow_mut();
     if tree.lookup(path).is_err() {
-        has_room?;
+        disk.has_room_for_name(&tree)?;
     }
     tree.create_dir_all(path)
 }

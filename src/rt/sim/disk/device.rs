@@ -127,8 +127,11 @@ impl Disk {
         durability: Durability,
     ) -> io::Result<()> {
         let mut tree = self.tree.borrow_mut();
-        let free = self.free_bytes(&tree);
         let missing = tree.file(node)?.visible.missing(position, bytes.len() as u64);
+        let free = match missing {
+            0 => 0,
+            _ => self.free_bytes(&tree),
+        };
         if missing > free {
             // As a kernel does, which writes block after block: the first ones may be there.
             let mut fitting = bytes.len() as u64;
@@ -199,8 +202,8 @@ impl Disk {
     }
 
     /// Room for another name: a directory takes no more of them on a disk without a free block.
-    pub(super) fn has_room_for_name(&self) -> io::Result<()> {
-        match self.free_bytes(&self.tree.borrow()) {
+    pub(super) fn has_room_for_name(&self, tree: &Tree) -> io::Result<()> {
+        match self.free_bytes(tree) {
             0..BLOCK => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),
         }
