@@ -79,6 +79,7 @@ impl Lanes for TestLanes {
                 inbox,
                 control,
                 listeners,
+                change_log_options: |_| {},
             })
         })
     }

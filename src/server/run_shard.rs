@@ -27,9 +27,11 @@ async fn run(start: ShardStart) -> Result<(), String> {
         mut inbox,
         control,
         listeners,
+        change_log_options,
     } = start;
     let settings = image.settings(NodeId::of(image.server().server_id, id));
-    let logs = DirectoryLogs::open(data_dirs, &settings, id, image.server().shards).await;
+    let shards = image.server().shards;
+    let logs = DirectoryLogs::open(data_dirs, &settings, id, shards, change_log_options).await;
     let logs = logs.map_err(|error| error.to_string())?;
     let shard = Rc::new(Shard::new(id, control.clone(), logs, image));
     let offline_partitions = shard.recover().await;

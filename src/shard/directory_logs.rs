@@ -11,7 +11,7 @@ use crate::base::ids::{DirectoryId, ShardId, TopicPartition};
 use crate::config::Settings;
 use crate::log::{
     DataDirs, Directory, FileError, LogError, PartitionLog, PartitionOffline, PartitionSpec,
-    RecoveredPartitions, ShardLog,
+    RecoveredPartitions, ShardLog, ShardLogOptions,
 };
 use crate::rt;
 use crate::shard::log_options::shard_log_options;
@@ -30,6 +30,7 @@ impl DirectoryLogs {
         settings: &Settings,
         shard: ShardId,
         shards: u16,
+        change_options: fn(&mut ShardLogOptions),
     ) -> Result<DirectoryLogs, LogError> {
         let directories = data_dirs.all().len();
         let mut logs = Vec::with_capacity(directories);
@@ -38,7 +39,8 @@ impl DirectoryLogs {
                 logs.push(None);
                 continue;
             };
-            let options = shard_log_options(settings, data_dir, directories, shard, shards);
+            let mut options = shard_log_options(settings, data_dir, directories, shard, shards);
+            change_options(&mut options);
             match ShardLog::open(options).await {
                 Ok(log) => logs.push(Some(log)),
                 Err(error) => {

@@ -33,6 +33,8 @@ pub struct ShardStart {
     pub control: ControlPort,
     /// This shard's listeners, one for each address the server listens on.
     pub listeners: Vec<BoundListener>,
+    /// Changes what no setting says of the log's options: the simulation is in a hurry, a server changes nothing.
+    pub change_log_options: fn(&mut crate::log::ShardLogOptions),
 }
 
 /// One core's share of the server. Lives on that core's thread.

@@ -1,25 +1,44 @@
-//! Creates and deletes topics.
+//! Creates, changes and deletes topics.
 
 use std::time::Duration;
 
 use super::client::{Client, any_version};
 use super::oracle::{Oracle, below};
 use super::producer::{Kind, produce};
+use super::promise::Promise;
 use super::{consumer, consumer::Sessions};
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::rt;
 use crate::wire::errors::ErrorCode;
 use crate::wire::messages::MetadataRequest;
-use crate::wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::wire::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::wire::messages::metadata::MetadataRequestTopic;
+
+/// What went wrong may be over the next time.
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut | ErrorCode::NotController
+    )
+}
 
 /// The first version of DeleteTopics that names topics by id.
 const DELETE_BY_ID: i16 = 6;
 
 /// Creates a topic; gives its partitions when it is there.
-pub async fn create_topic(client: &mut Client, name: &str, partitions: i32) -> Vec<(String, TopicPartition)> {
+pub async fn create_topic(
+    client: &mut Client,
+    name: &str,
+    partitions: i32,
+    promise: Promise,
+) -> Vec<(String, TopicPartition)> {
     client.oracle.creating(name);
+    let configs = promise.configs();
+    let config = |(name, value): &(&str, String)| CreatableTopicConfig {
+        name: name.to_string(),
+        value: Some(value.clone()),
+    };
     let mut may_be_there = false;
     loop {
         let request = CreateTopicsRequest {
@@ -27,6 +46,7 @@ pub async fn create_topic(client: &mut Client, name: &str, partitions: i32) -> V
                 name: name.to_string(),
                 num_partitions: partitions,
                 replication_factor: 1,
+                configs: configs.iter().map(config).collect(),
                 ..CreatableTopic::default()
             }],
             timeout_ms: 30_000,
@@ -41,16 +61,17 @@ pub async fn create_topic(client: &mut Client, name: &str, partitions: i32) -> V
         match code {
             Ok(ErrorCode::None) => break,
             Ok(ErrorCode::TopicAlreadyExists) if may_be_there => break,
-            Ok(ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut | ErrorCode::NotController)
-            | Err(_) => {
+            Ok(other) if !is_passing(other) => panic!("{name} could not be created: {other:?}"),
+            _ => {
                 may_be_there = true;
                 client.trouble(code).await;
             }
-            Ok(other) => panic!("{name} could not be created: {other:?}"),
         }
     }
     let id = topic_id(client, name).await;
-    client.oracle.created(name, id, partitions as usize);
+    client
+        .oracle
+        .created(name, id, partitions as usize, promise, &configs);
     let of = |partition| (name.to_string(), TopicPartition { topic: id, partition });
     (0..partitions).map(of).collect()
 }
@@ -106,12 +127,11 @@ async fn delete_topic(client: &mut Client, name: &str, id: TopicId) {
         match code {
             Ok(ErrorCode::None) => break,
             Ok(ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) if may_be_gone => break,
-            Ok(ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut | ErrorCode::NotController)
-            | Err(_) => {
+            Ok(other) if !is_passing(other) => panic!("{name} could not be deleted: {other:?}"),
+            _ => {
                 may_be_gone = true;
                 client.trouble(code).await;
             }
-            Ok(other) => panic!("{name} could not be deleted: {other:?}"),
         }
     }
     client.oracle.deleted(id);
@@ -124,7 +144,7 @@ pub async fn create_and_delete(oracle: Oracle, topics: u64) {
     let mut client = Client::new(&oracle);
     for _ in 0..topics {
         let name = format!("deletable-{}", below(2));
-        let partitions = create_topic(&mut client, &name, 1 + below(3) as i32).await;
+        let partitions = create_topic(&mut client, &name, 1 + below(3) as i32, Promise::Everything).await;
         let id = partitions[0].1.topic;
         let producing = rt::spawn(produce(
             oracle.clone(),

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::client::{Client, any_version};
+use super::list_offset::{EARLIEST, list_offset};
 use super::oracle::{Oracle, below};
+use super::promise::Promise;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::rt;
 use crate::wire::errors::ErrorCode;
@@ -17,6 +19,9 @@ use crate::wire::messages::fetch::{FetchPartition, FetchTopic, FetchableTopicRes
 const SESSIONS: i16 = 7;
 /// The first version that names topics by id.
 const TOPIC_IDS: i16 = 13;
+
+/// The first version whose answers say where the log starts.
+const LOG_START: i16 = 5;
 
 /// Whether a consumer uses fetch sessions (KIP-227).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +83,7 @@ impl Consumer {
     fn seek_somewhere(&mut self) {
         let nth = below(self.positions.len() as u64) as usize;
         let (partition, position) = self.positions.iter_mut().nth(nth).expect("it is below");
+        // Also to what is gone already.
         *position = below(self.client.oracle.promised_end(*partition) as u64 + 1) as i64;
     }
 
@@ -112,7 +118,7 @@ impl Consumer {
         let oracle = self.client.oracle.clone();
         let promised: BTreeMap<_, _> = partitions
             .iter()
-            .map(|id| (*id, oracle.promised_end(*id)))
+            .map(|id| (*id, (oracle.promised_start(*id), oracle.promised_end(*id))))
             .collect();
         let Ok(response) = self.client.call(port, version, &request).await else {
             self.forget_session(port);
@@ -135,16 +141,23 @@ impl Consumer {
         let mut outcome = Ok(());
         for (partition, data) in self.flatten(response.responses) {
             bytes += data.records.as_ref().map_or(0, |records| records.len());
-            if let Err(what) = self.take(partition, promised[&partition], data) {
+            let (start, end) = promised[&partition];
+            if data.error_code == ErrorCode::OffsetOutOfRange.code() {
+                outcome = outcome.and(self.begin_again(partition, end).await);
+            } else if let Err(what) = self.take(partition, (start, end), data, version) {
                 outcome = Err(what);
             }
         }
         // The answer to a full fetch holds something if there was something.
         if outcome.is_ok() && bytes == 0 && request.session_epoch <= 0 {
-            for (id, end) in &promised {
+            for (id, (_, end)) in &promised {
                 let position = self.positions[id];
+                let may_be_gone = matches!(
+                    oracle.promise(id.topic),
+                    Promise::ForTime(_) | Promise::ForBytes(_) | Promise::UntilDeath
+                );
                 assert!(
-                    position >= *end || !oracle.is_live(id.topic),
+                    position >= *end || may_be_gone || !oracle.is_live(id.topic),
                     "{id:?} has records from {position} to {end}, and none came"
                 );
             }
@@ -152,7 +165,32 @@ impl Consumer {
         outcome
     }
 
-    fn take(&mut self, partition: TopicPartition, promised: i64, data: PartitionData) -> Result<(), String> {
+    /// What was to be read is not there, neither before nor behind: goes on where the log begins.
+    async fn begin_again(&mut self, partition: TopicPartition, promised: i64) -> Result<(), String> {
+        let oracle = self.client.oracle.clone();
+        let position = self.positions[&partition];
+        let promise = oracle.promise(partition.topic);
+        assert!(
+            promise.forgets() || promise == Promise::UntilDeath,
+            "{partition:?} has nothing at {position}, and ends at {promised}"
+        );
+        let name = self.names[&partition].clone();
+        let start = list_offset(&mut self.client, &name, partition, EARLIEST).await?;
+        assert!(
+            position < start || position > promised || promise == Promise::UntilDeath,
+            "{partition:?} has nothing at {position}, and is there from {start} to {promised}"
+        );
+        self.positions.insert(partition, start);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        partition: TopicPartition,
+        (start, promised): (i64, i64),
+        data: PartitionData,
+        version: i16,
+    ) -> Result<(), String> {
         let oracle = &self.client.oracle;
         let position = self.positions[&partition];
         let code = ErrorCode::from_code(data.error_code).expect("a known code");
@@ -173,6 +211,9 @@ impl Consumer {
             }
         }
         oracle.saw_end(partition, promised, data.high_watermark);
+        if version >= LOG_START {
+            oracle.saw_start(partition, start, data.log_start_offset);
+        }
         assert_eq!(
             data.last_stable_offset, data.high_watermark,
             "there are no transactions"
@@ -183,8 +224,11 @@ impl Consumer {
                 .next()
                 .expect("a batch")
                 .expect("a good one");
+            // Of a compacted topic what was at the position may be gone.
+            let begins_in_time =
+                first.header().base_offset.0 <= position || oracle.promise(partition.topic).compacts();
             assert!(
-                first.header().base_offset.0 <= position && position < first.header().next_offset().0,
+                begins_in_time && position < first.header().next_offset().0,
                 "{partition:?} was asked for {position} and gave {}",
                 first.header().base_offset.0
             );

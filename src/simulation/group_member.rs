@@ -14,12 +14,16 @@ use super::oracle::{Oracle, below};
 use crate::base::ids::TopicPartition;
 use crate::rt;
 use crate::wire::errors::ErrorCode;
+use crate::wire::messages::HeartbeatRequest;
 use crate::wire::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
+use crate::wire::messages::leave_group::{LeaveGroupRequest, MemberIdentity};
 use crate::wire::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
-use crate::wire::messages::{HeartbeatRequest, LeaveGroupRequest};
 
 const PROTOCOL_TYPE: &str = "simulated";
 const PROTOCOL: &str = "by turns";
+
+/// The first version of LeaveGroup in which many members leave.
+const MANY_LEAVE: i16 = 3;
 
 /// What all members of a group know.
 #[derive(Clone)]
@@ -51,12 +55,17 @@ enum Setback {
 }
 
 /// A member until it is told to stop. Now and then it leaves, or goes without a word and comes back as another.
-pub async fn take_part(group: Group) {
+/// A static member (KIP-345) comes back as the same.
+pub async fn take_part(group: Group, instance: Option<&'static str>) {
+    let nobody = Membership {
+        instance: instance.map(str::to_string),
+        ..Membership::none()
+    };
     let mut member = Member {
         client: Client::new(&group.oracle),
         group,
         port: 0,
-        by: Membership::none(),
+        by: nobody.clone(),
         earlier: Membership::none(),
     };
     member.port = member.client.coordinator(&member.group.name).await;
@@ -64,7 +73,7 @@ pub async fn take_part(group: Group) {
         match member.one_generation().await {
             Ok(()) => {}
             Err(Setback::Rejoin) => {}
-            Err(Setback::Forgotten) => member.by = Membership::none(),
+            Err(Setback::Forgotten) => member.by = nobody.clone(),
             Err(Setback::Coordinator) => {
                 member.client.pause().await;
                 member.port = member.client.coordinator(&member.group.name).await;
@@ -167,6 +176,7 @@ impl Member {
                 session_timeout_ms: 1500,
                 rebalance_timeout_ms: 2000,
                 member_id: self.by.member_id.clone(),
+                group_instance_id: self.by.instance.clone(),
                 protocol_type: PROTOCOL_TYPE.to_string(),
                 protocols: vec![JoinGroupRequestProtocol {
                     name: PROTOCOL.to_string(),
@@ -176,7 +186,11 @@ impl Member {
             };
             let answer = self
                 .client
-                .call(self.port, any_version::<JoinGroupRequest>(0), &request)
+                .call(
+                    self.port,
+                    any_version::<JoinGroupRequest>(self.first_version(5)),
+                    &request,
+                )
                 .await;
             let Ok(answer) = answer else {
                 return Err(Setback::Coordinator);
@@ -187,6 +201,7 @@ impl Member {
                     self.by = Membership {
                         member_id: answer.member_id.clone(),
                         generation: answer.generation_id,
+                        instance: self.by.instance.clone(),
                     };
                     return Ok(answer);
                 }
@@ -205,8 +220,13 @@ impl Member {
                 .collect::<Vec<u8>>()
                 .into()
         };
-        let assignments = joined
-            .members
+        // A static member that comes back to a group whose leader it is leaves everything as it was.
+        let given: &[_] = if joined.skip_assignment {
+            &[]
+        } else {
+            &joined.members
+        };
+        let assignments = given
             .iter()
             .enumerate()
             .map(|(nth, member)| SyncGroupRequestAssignment {
@@ -217,14 +237,18 @@ impl Member {
             group_id: self.group.name.clone(),
             generation_id: self.by.generation,
             member_id: self.by.member_id.clone(),
+            group_instance_id: self.by.instance.clone(),
             protocol_type: Some(PROTOCOL_TYPE.to_string()),
             protocol_name: Some(PROTOCOL.to_string()),
             assignments: assignments.collect(),
-            ..SyncGroupRequest::default()
         };
         let answer = self
             .client
-            .call(self.port, any_version::<SyncGroupRequest>(0), &request)
+            .call(
+                self.port,
+                any_version::<SyncGroupRequest>(self.first_version(3)),
+                &request,
+            )
             .await;
         let answer = answer.map_err(|_| Setback::Coordinator)?;
         match ErrorCode::from_code(answer.error_code).expect("a known code") {
@@ -239,16 +263,25 @@ impl Member {
         }
     }
 
+    /// The first version of a request that this member can send, if static ones can from `first` on.
+    fn first_version(&self, first: i16) -> i16 {
+        if self.by.instance.is_some() { first } else { 0 }
+    }
+
     async fn heartbeat(&mut self) -> Result<(), Setback> {
         let request = HeartbeatRequest {
             group_id: self.group.name.clone(),
             generation_id: self.by.generation,
             member_id: self.by.member_id.clone(),
-            ..HeartbeatRequest::default()
+            group_instance_id: self.by.instance.clone(),
         };
         let answer = self
             .client
-            .call(self.port, any_version::<HeartbeatRequest>(0), &request)
+            .call(
+                self.port,
+                any_version::<HeartbeatRequest>(self.first_version(3)),
+                &request,
+            )
             .await;
         let answer = answer.map_err(|_| Setback::Coordinator)?;
         match ErrorCode::from_code(answer.error_code).expect("a known code") {
@@ -258,13 +291,22 @@ impl Member {
     }
 
     async fn leave(&mut self) {
-        let request = LeaveGroupRequest {
+        let mut request = LeaveGroupRequest {
             group_id: self.group.name.clone(),
-            member_id: self.by.member_id.clone(),
             ..LeaveGroupRequest::default()
         };
-        // The versions of one member each. Without an answer its session times out.
-        let _ = self.client.call(self.port, below(3) as i16, &request).await;
+        let version = any_version::<LeaveGroupRequest>(self.first_version(MANY_LEAVE));
+        if version < MANY_LEAVE {
+            request.member_id = self.by.member_id.clone();
+        } else {
+            request.members = vec![MemberIdentity {
+                member_id: self.by.member_id.clone(),
+                group_instance_id: self.by.instance.clone(),
+                reason: None,
+            }];
+        }
+        // Without an answer its session times out.
+        let _ = self.client.call(self.port, version, &request).await;
     }
 }
 
@@ -277,7 +319,7 @@ fn setback(code: Option<ErrorCode>) -> Setback {
             | ErrorCode::CoordinatorLoadInProgress,
         ) => Setback::Coordinator,
         Some(ErrorCode::RebalanceInProgress | ErrorCode::IllegalGeneration) => Setback::Rejoin,
-        Some(ErrorCode::UnknownMemberId) => Setback::Forgotten,
+        Some(ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId) => Setback::Forgotten,
         Some(code) => panic!("{code:?} for a member"),
     }
 }

@@ -1,27 +1,52 @@
 //! When all is over: reads everything, and holds it against what the clients were told.
 
 use super::client::{Client, Unanswered, any_version};
+use super::list_offset::{EARLIEST, LATEST, list_offset};
 use super::offset_committer::committed_offset;
 use super::oracle::Oracle;
+use super::promise::Promise;
+use super::topic_changes::check_configs;
 use crate::base::ids::TopicPartition;
+use crate::wire::errors::ErrorCode;
 use crate::wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
-use crate::wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 
-const EARLIEST: i64 = -2;
-const LATEST: i64 = -1;
+/// How much of what may go had gone, in records.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    pub compacted: i64,
+    pub forgotten: i64,
+    pub lost_relaxed: i64,
+}
 
 /// Checks all partitions of all topics, and what the groups have committed of them.
-pub async fn look(oracle: &Oracle, groups: &[String]) {
+pub async fn look(oracle: &Oracle, groups: &[String]) -> Seen {
     let mut client = Client::new(oracle);
     client.refresh_surely().await;
+    for (name, id) in oracle.live_topics() {
+        let checked = check_configs(&mut client, &name, id).await;
+        checked.expect("an answer, for nothing is wrong");
+    }
+    let mut seen = Seen::default();
     for (name, partition) in oracle.live_partitions() {
-        let start = list_offset(&mut client, &name, partition, EARLIEST).await;
-        assert_eq!(start, 0, "nothing was deleted from {name}");
-        let promised = oracle.promised_end(partition);
-        let end = list_offset(&mut client, &name, partition, LATEST).await;
-        oracle.saw_end(partition, promised, end);
-        let bytes = read_all(&mut client, &name, partition, end).await;
-        oracle.check_whole(partition, &bytes, end);
+        let promise = oracle.promise(partition.topic);
+        let (start, end, bytes) = loop {
+            let start = list_offset(&mut client, &name, partition, EARLIEST).await;
+            let start = start.expect("nothing is wrong");
+            let end = list_offset(&mut client, &name, partition, LATEST).await;
+            let end = end.expect("nothing is wrong");
+            // While it was read its beginning may have gone.
+            if let Some(bytes) = read_all(&mut client, &name, partition, start, end).await {
+                break (start, end, bytes);
+            }
+            assert!(promise.forgets(), "{name} {partition:?}: something is gone");
+        };
+        oracle.check_whole(partition, &bytes, start, end);
+        match promise {
+            Promise::NewestOfKey(_) => seen.compacted += oracle.records_gone(partition, &bytes),
+            _ if promise.forgets() => seen.forgotten += start,
+            Promise::UntilDeath => seen.lost_relaxed += oracle.records_gone(partition, &bytes),
+            _ => {}
+        }
         for group in groups {
             loop {
                 let port = client.coordinator(group).await;
@@ -35,33 +60,19 @@ pub async fn look(oracle: &Oracle, groups: &[String]) {
             }
         }
     }
+    seen
 }
 
-async fn list_offset(client: &mut Client, name: &str, partition: TopicPartition, timestamp: i64) -> i64 {
-    let request = ListOffsetsRequest {
-        replica_id: -1,
-        topics: vec![ListOffsetsTopic {
-            name: name.to_string(),
-            partitions: vec![ListOffsetsPartition {
-                partition_index: partition.partition,
-                timestamp,
-                ..ListOffsetsPartition::default()
-            }],
-        }],
-        ..ListOffsetsRequest::default()
-    };
-    let port = client.leader(&partition).expect("a leader");
-    let version = any_version::<ListOffsetsRequest>(1);
-    let answer = client.call(port, version, &request).await;
-    let answer = answer.expect("an answer, for nothing is wrong");
-    let found = &answer.topics[0].partitions[0];
-    assert_eq!(found.error_code, 0, "{name} {partition:?}");
-    found.offset
-}
-
-async fn read_all(client: &mut Client, name: &str, partition: TopicPartition, end: i64) -> Vec<u8> {
+/// Everything from one offset to another. `None`: it begins later meanwhile.
+async fn read_all(
+    client: &mut Client,
+    name: &str,
+    partition: TopicPartition,
+    start: i64,
+    end: i64,
+) -> Option<Vec<u8>> {
     let mut all = Vec::new();
-    let mut position = 0;
+    let mut position = start;
     while position < end {
         let request = FetchRequest {
             max_wait_ms: 100,
@@ -84,6 +95,9 @@ async fn read_all(client: &mut Client, name: &str, partition: TopicPartition, en
             panic!("{Unanswered:?}, and nothing is wrong");
         };
         let data = &answer.responses[0].partitions[0];
+        if data.error_code == ErrorCode::OffsetOutOfRange.code() {
+            return None;
+        }
         assert_eq!(data.error_code, 0, "{name} {partition:?} from {position}");
         let records = data.records.clone().unwrap_or_default();
         let next = client.oracle.read(partition, &records);
@@ -91,5 +105,5 @@ async fn read_all(client: &mut Client, name: &str, partition: TopicPartition, en
             next.unwrap_or_else(|| panic!("{name} {partition:?}: nothing at {position}, it ends at {end}"));
         all.extend_from_slice(&records);
     }
-    all
+    Some(all)
 }

@@ -19,11 +19,16 @@ use crate::wire::messages::offset_fetch::{
 /// The first version of OffsetFetch that asks for many groups.
 const MANY_GROUPS: i16 = 8;
 
+/// The first version of OffsetCommit with static members.
+const STATIC_MEMBERS: i16 = 7;
+
 /// Who commits.
 #[derive(Clone, Debug, Default)]
 pub struct Membership {
     pub member_id: String,
     pub generation: i32,
+    /// Of a static member.
+    pub instance: Option<String>,
 }
 
 impl Membership {
@@ -32,6 +37,7 @@ impl Membership {
         Membership {
             member_id: String::new(),
             generation: -1,
+            instance: None,
         }
     }
 }
@@ -61,7 +67,11 @@ pub async fn commit(
         let fetched = committed_offset(&mut client, port, &group, (&name, partition)).await;
         for outcome in [committed.map(|()| 0), fetched] {
             if let Err(what) = outcome {
-                client.trouble(what).await;
+                match what {
+                    // The topic of offsets was made a moment ago, or is being loaded.
+                    Some(_) => client.pause().await,
+                    None => client.trouble("no answer").await,
+                }
                 port = client.coordinator(&group).await;
             }
         }
@@ -82,6 +92,7 @@ pub async fn commit_offset(
         group_id: group.to_string(),
         generation_id_or_member_epoch: by.generation,
         member_id: by.member_id.clone(),
+        group_instance_id: by.instance.clone(),
         topics: vec![OffsetCommitRequestTopic {
             name: name.to_string(),
             topic_id: partition.topic,
@@ -94,9 +105,10 @@ pub async fn commit_offset(
         }],
         ..OffsetCommitRequest::default()
     };
+    let first_version = if by.instance.is_some() { STATIC_MEMBERS } else { 0 };
     client.oracle.committing(group, partition, offset);
     let answer = client
-        .call(port, any_version::<OffsetCommitRequest>(0), &request)
+        .call(port, any_version::<OffsetCommitRequest>(first_version), &request)
         .await;
     let answer = answer.map_err(|Unanswered| None)?;
     let code = answer.topics[0].partitions[0].error_code;
@@ -173,7 +185,10 @@ fn checked(code: i16, by: &Membership) -> Result<(), Option<ErrorCode>> {
     );
     let of_member = matches!(
         code,
-        ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration | ErrorCode::RebalanceInProgress
+        ErrorCode::UnknownMemberId
+            | ErrorCode::FencedInstanceId
+            | ErrorCode::IllegalGeneration
+            | ErrorCode::RebalanceInProgress
     );
     match code {
         ErrorCode::None => Ok(()),

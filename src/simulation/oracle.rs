@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::keyed_records::{append_to, make_records};
+use super::partition_facts::{PartitionFacts, Tried, UNCHANGED_FROM};
+use super::promise::Promise;
 use crate::base::ids::{ProducerEpoch, ProducerId, TopicId, TopicPartition};
 use crate::rt;
-use crate::wire::records::{BatchBuilder, BatchView, Compression, batches};
-
-/// The byte of a batch from which on the server changes nothing.
-const UNCHANGED_FROM: usize = 21;
+use crate::wire::records::{BatchBuilder, Compression};
 
 /// A random number below `limit`.
 pub fn below(limit: u64) -> u64 {
@@ -45,29 +45,13 @@ enum TopicState {
 
 struct Topic {
     name: String,
+    promise: Promise,
     partitions: usize,
+    /// How many somebody wanted it to have.
+    most_partitions: usize,
     state: TopicState,
-}
-
-struct Tried {
-    records: i64,
-    /// What the server may not change of it.
-    bytes: Bytes,
-    /// Where it is, once anybody was told.
-    base: Option<i64>,
-    /// Whether it must be there: acknowledged, or read.
-    certain: bool,
-    /// The idempotent producer and its sequence number.
-    sequence: Option<(ProducerId, i32)>,
-}
-
-#[derive(Default)]
-struct Partition {
-    tried: BTreeMap<u64, Tried>,
-    /// The batches whose place is known, by their base offset.
-    places: BTreeMap<i64, u64>,
-    /// Everything before this must be readable.
-    end: i64,
+    /// The configs it was given, as they were answered.
+    configs: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
@@ -82,7 +66,7 @@ struct Facts {
     topics: BTreeMap<TopicId, Topic>,
     /// Names that were asked to be created, with no answer yet.
     creating: BTreeSet<String>,
-    partitions: BTreeMap<TopicPartition, Partition>,
+    partitions: BTreeMap<TopicPartition, PartitionFacts>,
     committed: BTreeMap<(String, TopicPartition), Committed>,
     producer_ids: BTreeSet<i64>,
     next_batch: u64,
@@ -135,16 +119,79 @@ impl Oracle {
         self.facts.borrow_mut().creating.insert(name.to_string());
     }
 
-    pub fn created(&self, name: &str, id: TopicId, partitions: usize) {
+    pub fn created(
+        &self,
+        name: &str,
+        id: TopicId,
+        partitions: usize,
+        promise: Promise,
+        configs: &[(&'static str, String)],
+    ) {
         let mut facts = self.facts.borrow_mut();
         facts.creating.remove(name);
+        let of = |(name, value): &(&str, String)| (name.to_string(), value.clone());
         let topic = Topic {
             name: name.to_string(),
+            promise,
             partitions,
+            most_partitions: partitions,
             state: TopicState::Live,
+            configs: configs.iter().map(of).collect(),
         };
         let before = facts.topics.insert(id, topic);
         assert!(before.is_none(), "{name} has the id of another topic");
+    }
+
+    /// A topic is asked to have this many partitions.
+    pub fn growing(&self, id: TopicId, partitions: usize) {
+        let mut facts = self.facts.borrow_mut();
+        facts.topics.get_mut(&id).expect("a topic").most_partitions = partitions;
+    }
+
+    pub fn grown(&self, id: TopicId, partitions: usize) {
+        let mut facts = self.facts.borrow_mut();
+        facts.topics.get_mut(&id).expect("a topic").partitions = partitions;
+    }
+
+    /// A topic's config is asked to be something else: until that is answered nobody knows what it is.
+    pub fn configuring(&self, id: TopicId, config: &str) {
+        let mut facts = self.facts.borrow_mut();
+        facts.topics.get_mut(&id).expect("a topic").configs.remove(config);
+    }
+
+    pub fn configured(&self, id: TopicId, config: &str, value: &str) {
+        let mut facts = self.facts.borrow_mut();
+        let topic = facts.topics.get_mut(&id).expect("a topic");
+        topic.configs.insert(config.to_string(), value.to_string());
+    }
+
+    /// The configs that a topic must be said to have.
+    pub fn promised_configs(&self, id: TopicId) -> BTreeMap<String, String> {
+        self.facts.borrow().topics[&id].configs.clone()
+    }
+
+    /// What a topic's clients may rely on.
+    pub fn promise(&self, id: TopicId) -> Promise {
+        self.facts.borrow().topics[&id].promise
+    }
+
+    /// The topics that live, with their names.
+    pub fn live_topics(&self) -> Vec<(String, TopicId)> {
+        let facts = self.facts.borrow();
+        let live = facts
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.state == TopicState::Live);
+        live.map(|(id, topic)| (topic.name.clone(), *id)).collect()
+    }
+
+    /// The server ended without being told to.
+    pub fn server_died(&self) {
+        let mut facts = self.facts.borrow_mut();
+        facts
+            .partitions
+            .values_mut()
+            .for_each(PartitionFacts::server_died);
     }
 
     pub fn deleting(&self, id: TopicId) {
@@ -209,7 +256,13 @@ impl Oracle {
         for (name, expected) in &promised.live {
             // Its deletion may have been asked for after the question.
             if facts.topics[&expected.0].state == TopicState::Live {
-                assert_eq!(found.get(name), Some(expected), "topic {name} was created");
+                let (id, partitions) = expected;
+                let found = found.get(name);
+                let most = facts.topics[id].most_partitions;
+                assert!(
+                    found.is_some_and(|found| found.0 == *id && (*partitions..=most).contains(&found.1)),
+                    "topic {name} was created with {expected:?}, and there is {found:?}"
+                );
             }
         }
         for (name, (id, _)) in found {
@@ -232,14 +285,10 @@ impl Oracle {
     /// Makes a batch that is written at most once.
     pub fn make_batch(&self, partition: TopicPartition, producer: Option<(ProducerId, i32)>) -> NewBatch {
         let mut facts = self.facts.borrow_mut();
+        let promise = facts.topics[&partition.topic].promise;
         let number = facts.next_batch;
         facts.next_batch += 1;
         let records = 1 + below(4) as i32;
-        let value_bytes = match below(20) {
-            0 => 10_000 + below(20_000),
-            1..=3 => 500 + below(3000),
-            _ => below(200),
-        };
         let compression = match below(4) {
             0 => Compression::Lz4,
             _ => Compression::None,
@@ -248,11 +297,23 @@ impl Oracle {
         if let Some((id, sequence)) = producer {
             builder = builder.producer(id, ProducerEpoch(0), sequence);
         }
-        let mut value = vec![0; value_bytes as usize];
-        rt::random_bytes(&mut value);
-        for record in 0..records {
-            let key = format!("{number} {record}");
-            builder.append(rt::wall_ms(), Some(key.as_bytes()), Some(&value), &[]);
+        let timestamp_ms = rt::wall_ms();
+        let mut keyed = Vec::new();
+        if promise.compacts() {
+            keyed = make_records(records);
+            append_to(&mut builder, &keyed, number, timestamp_ms);
+        } else {
+            let value_bytes = match below(20) {
+                0 => 10_000 + below(20_000),
+                1..=3 => 500 + below(3000),
+                _ => below(200),
+            };
+            let mut value = vec![0; value_bytes as usize];
+            rt::random_bytes(&mut value);
+            for record in 0..records {
+                let key = format!("{number} {record}");
+                builder.append(timestamp_ms, Some(key.as_bytes()), Some(&value), &[]);
+            }
         }
         let bytes = builder.build().expect("compresses").freeze();
         let tried = Tried {
@@ -261,13 +322,10 @@ impl Oracle {
             base: None,
             certain: false,
             sequence: producer,
+            timestamp_ms,
+            keyed,
         };
-        facts
-            .partitions
-            .entry(partition)
-            .or_default()
-            .tried
-            .insert(number, tried);
+        facts.partition(partition).tried.insert(number, tried);
         NewBatch {
             number,
             bytes,
@@ -279,85 +337,65 @@ impl Oracle {
     pub fn acknowledged(&self, partition: TopicPartition, number: u64, base: i64) {
         let mut facts = self.facts.borrow_mut();
         facts.acknowledged += 1;
-        let known = facts.partitions.get_mut(&partition).expect("a partition");
-        known.place(partition, number, base);
+        facts.partition(partition).place(number, base);
     }
 
     // Consumers.
 
     /// Everything before this offset must be readable by whoever asks now.
     pub fn promised_end(&self, partition: TopicPartition) -> i64 {
-        self.facts
-            .borrow()
-            .partitions
-            .get(&partition)
-            .map_or(0, |known| known.end)
+        self.facts.borrow_mut().partition(partition).end
     }
 
     /// Somebody was told a high watermark, or the end of the partition.
     pub fn saw_end(&self, partition: TopicPartition, promised: i64, end: i64) {
+        let mut facts = self.facts.borrow_mut();
+        let known = facts.partition(partition);
         assert!(
-            end >= promised,
+            end >= promised || known.promise == Promise::UntilDeath,
             "{partition:?} ended at {promised}, and now at {end}"
         );
-        let mut facts = self.facts.borrow_mut();
-        let known = facts.partitions.entry(partition).or_default();
         known.end = known.end.max(end);
+    }
+
+    /// What lies before this is gone for whoever asks now.
+    pub fn promised_start(&self, partition: TopicPartition) -> i64 {
+        self.facts.borrow_mut().partition(partition).start
+    }
+
+    /// Somebody was told where the partition starts.
+    pub fn saw_start(&self, partition: TopicPartition, promised: i64, start: i64) {
+        self.facts
+            .borrow_mut()
+            .partition(partition)
+            .saw_start(promised, start);
+    }
+
+    /// Records with lower offsets than this are asked to be deleted.
+    pub fn deleting_records(&self, partition: TopicPartition, before: i64) {
+        let mut facts = self.facts.borrow_mut();
+        let known = facts.partition(partition);
+        known.delete_before = known.delete_before.max(before);
     }
 
     /// Somebody has read these batches. The offset behind the last of them.
     pub fn read(&self, partition: TopicPartition, bytes: &[u8]) -> Option<i64> {
-        let mut facts = self.facts.borrow_mut();
-        let known = facts.partitions.entry(partition).or_default();
-        let mut next = None;
-        for batch in batches(bytes) {
-            let batch = batch.expect("whole batches");
-            let base = batch.header().base_offset.0;
-            assert!(
-                next.is_none_or(|next| next == base),
-                "{partition:?} has a gap before {base}"
-            );
-            let number = known.identify(partition, &batch);
-            known.place(partition, number, base);
-            next = Some(batch.header().next_offset().0);
-        }
-        next
+        self.facts.borrow_mut().partition(partition).read(bytes)
     }
 
-    /// `bytes` is all that is in a partition, which ends at `end`.
-    pub fn check_whole(&self, partition: TopicPartition, bytes: &[u8], end: i64) {
-        let next = self.read(partition, bytes).unwrap_or(0);
-        assert_eq!(next, end, "{partition:?} ends elsewhere");
-        let facts = self.facts.borrow();
-        let Some(known) = facts.partitions.get(&partition) else {
-            return;
-        };
-        let mut there = BTreeSet::new();
-        let mut sequences: BTreeMap<ProducerId, i32> = BTreeMap::new();
-        let mut at = 0;
-        for batch in batches(bytes) {
-            let batch = batch.expect("whole batches");
-            assert_eq!(batch.header().base_offset.0, at, "{partition:?} has a gap");
-            at = batch.header().next_offset().0;
-            let number = known.identify(partition, &batch);
-            assert!(there.insert(number), "{partition:?} has batch {number} twice");
-            let tried = &known.tried[&number];
-            if let Some((producer, sequence)) = tried.sequence {
-                let expected = sequences.entry(producer).or_default();
-                assert_eq!(
-                    sequence, *expected,
-                    "{partition:?} batch {number}: sequence numbers"
-                );
-                *expected += tried.records as i32;
-            }
-        }
-        for (number, tried) in &known.tried {
-            let is_there = there.contains(number);
-            assert!(
-                is_there || !tried.certain,
-                "{partition:?} lost batch {number}, which was at {:?}; it ends at {end}",
-                tried.base
-            );
+    /// `bytes` is all that is in a partition, which begins at `start` and ends at `end`.
+    pub fn check_whole(&self, partition: TopicPartition, bytes: &[u8], start: i64, end: i64) {
+        let mut facts = self.facts.borrow_mut();
+        facts.partition(partition).check_whole(bytes, start, end);
+    }
+
+    /// How many of a partition's records were there once, and are not among these.
+    pub fn records_gone(&self, partition: TopicPartition, bytes: &[u8]) -> i64 {
+        let mut facts = self.facts.borrow_mut();
+        let known = facts.partition(partition);
+        match known.promise {
+            Promise::UntilDeath => known.records_lost(bytes),
+            _ => known.records_gone(bytes),
         }
     }
 
@@ -400,6 +438,12 @@ impl Oracle {
 }
 
 impl Facts {
+    fn partition(&mut self, id: TopicPartition) -> &mut PartitionFacts {
+        let promise = self.topics[&id.topic].promise;
+        let new = || PartitionFacts::new(id, promise);
+        self.partitions.entry(id).or_insert_with(new)
+    }
+
     fn committed(&mut self, group: &str, partition: TopicPartition) -> &mut Committed {
         self.committed
             .entry((group.to_string(), partition))
@@ -407,57 +451,5 @@ impl Facts {
                 floor: -1,
                 ..Committed::default()
             })
-    }
-}
-
-impl Partition {
-    /// Which of the batches that were tried this is, byte for byte.
-    fn identify(&self, partition: TopicPartition, batch: &BatchView<'_>) -> u64 {
-        batch.check_crc().expect("an undamaged batch");
-        let open = batch.open(1 << 20).expect("readable records");
-        let record = open.records().next().expect("a record").expect("a good record");
-        let key = std::str::from_utf8(record.key.expect("a key")).expect("text");
-        let number = key.split(' ').next().and_then(|number| number.parse().ok());
-        let number: u64 = number.expect("a batch's number");
-        let tried = self.tried.get(&number);
-        let tried =
-            tried.unwrap_or_else(|| panic!("{partition:?} has batch {number}, which nobody wrote there"));
-        assert_eq!(
-            batch.bytes()[UNCHANGED_FROM..],
-            tried.bytes,
-            "{partition:?} batch {number} is not what was written"
-        );
-        number
-    }
-
-    /// A batch is certain to be at this offset.
-    fn place(&mut self, partition: TopicPartition, number: u64, base: i64) {
-        let tried = self.tried.get_mut(&number).expect("a batch that was tried");
-        if let Some(known) = tried.base {
-            assert_eq!(
-                base, known,
-                "{partition:?} batch {number} was at {known}, and is at {base}"
-            );
-        }
-        tried.base = Some(base);
-        tried.certain = true;
-        let next = base + tried.records;
-        self.end = self.end.max(next);
-        if let Some(other) = self.places.insert(base, number) {
-            assert_eq!(other, number, "{partition:?} has two batches at {base}");
-        }
-        if let Some((before, other)) = self.places.range(..base).next_back() {
-            let end = before + self.tried[other].records;
-            assert!(
-                end <= base,
-                "{partition:?} batch {other} reaches to {end}, batch {number} is at {base}"
-            );
-        }
-        if let Some((after, other)) = self.places.range(base + 1..).next() {
-            assert!(
-                *after >= next,
-                "{partition:?} batch {number} reaches to {next}, batch {other} is at {after}"
-            );
-        }
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::BASE_PORT;
+use super::oracle::below;
 use crate::base::ids::{DirectoryId, ShardId};
 use crate::config::StaticSettings;
 use crate::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
-use crate::log::DataDirs;
+use crate::log::{DataDirs, ShardLogOptions};
 use crate::metadata::{ClusterImage, MetadataLog, TopicRemains};
 use crate::rt::disk::blocking;
 use crate::rt::net::BoundListener;
@@ -32,11 +33,31 @@ const SETTINGS: &[&str] = &[
     "offsets.topic.num.partitions=3",
     "group.initial.rebalance.delay.ms=10",
     "group.min.session.timeout.ms=500",
-    "wal_file_bytes=8388608",
-    "wal_files=2",
     "log.segment.bytes=1048576",
+    // Segments are full long before, by their indexes.
+    "log.index.size.max.bytes=120",
+    "log.index.interval.bytes=1000",
+    "log.segment.delete.delay.ms=20",
+    "log.retention.check.interval.ms=70",
+    "log.cleaner.backoff.ms=50",
+    "log.cleaner.min.cleanable.ratio=0.2",
+    "log.flush.offset.checkpoint.interval.ms=100",
     "log.message.timestamp.before.max.ms=9223372036854775807",
 ];
+
+/// What no setting says: little memory, and background work that begins soon, so that a short life is full of it.
+fn hurry(options: &mut ShardLogOptions) {
+    options.wal_file_bytes = [64 << 10, 512 << 10][below(2) as usize];
+    options.wal_files = 2 + below(3) as u16;
+    options.direct_run_bytes = [8 << 10, 32 << 10][below(2) as usize];
+    options.flush_bytes = 4 << 10;
+    options.flush_interval_ms = [5, 100][below(2) as usize];
+    options.tail_bytes = [4 << 10, 32 << 10, 16 << 20][below(3) as usize];
+    options.read_cache_bytes = [0, 64 << 10][below(2) as usize];
+    options.open_files = [2, 512][below(2) as usize];
+    options.checkpoint_bytes = [4 << 10, 64 << 20][below(2) as usize];
+    options.scan_files_step_bytes = [4 << 10, 16 << 20][below(2) as usize];
+}
 
 /// A running server.
 pub struct ServerLife {
@@ -182,6 +203,7 @@ impl Lanes for SimulatedLanes {
                 inbox,
                 control,
                 listeners,
+                change_log_options: hurry,
             })
         })
     }

@@ -55,6 +55,7 @@ impl Lanes for ServerLanes {
                 inbox,
                 control,
                 listeners,
+                change_log_options: |_| {},
             })
         })
     }

@@ -39,5 +39,5 @@ mod world;
 
 pub use clock::jump_wall_ms;
 pub use process::{Exit, ProcessId, current_process, exited, kill, sigkill, spawn_process};
-pub use run::{Sim, check_seeds};
+pub use run::{Sim, check_seeds, check_seeds_in_parallel};
 pub use shard_thread::{RuntimeUnavailable, available_cpus, probe};

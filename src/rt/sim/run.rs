@@ -3,11 +3,14 @@
 use super::process::MAIN;
 use super::world::World;
 use crate::rt::time;
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Names the one seed to run, see the module.
@@ -87,18 +90,62 @@ impl Drop for End {
 /// Runs a test with many seeds, each in a simulation of its own. If one fails its number is printed, with how to run it
 /// alone, and the panic goes on. A variable of the environment asks for another seed, or for another range of them.
 pub fn check_seeds<F: Future<Output = ()> + 'static>(name: &str, seeds: Range<u64>, test: impl Fn(u64) -> F) {
-    let seeds = match std::env::var(SEED_VARIABLE) {
+    for seed in wanted_seeds(seeds) {
+        if let Err(panic) = check_seed(name, seed, &test) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// The same on as many threads as there are processors. How many seeds there were.
+pub fn check_seeds_in_parallel<F: Future<Output = ()> + 'static>(
+    name: &str,
+    seeds: Range<u64>,
+    test: impl Fn(u64) -> F + Sync,
+) -> u64 {
+    let seeds = wanted_seeds(seeds);
+    let next = AtomicU64::new(seeds.start);
+    let failed = Mutex::new(None);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            if let Err(panic) = check_seed(name, seed, &test) {
+                next.store(seeds.end, Ordering::Relaxed);
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(panic) = failed {
+        resume_unwind(panic);
+    }
+    seeds.end.saturating_sub(seeds.start)
+}
+
+fn check_seed<F: Future<Output = ()> + 'static>(
+    name: &str,
+    seed: u64,
+    test: impl Fn(u64) -> F,
+) -> Result<(), Box<dyn Any + Send>> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| Sim::new(seed).run_with(|| test(seed))));
+    if outcome.is_err() {
+        eprintln!(
+            "{name}: seed {seed} failed. To run it alone: {SEED_VARIABLE}={seed} cargo test --lib {name}"
+        );
+    }
+    outcome
+}
+
+fn wanted_seeds(seeds: Range<u64>) -> Range<u64> {
+    match std::env::var(SEED_VARIABLE) {
         Ok(wanted) => parse_seeds(&wanted)
             .unwrap_or_else(|| panic!("{SEED_VARIABLE}={wanted}: a number, or a range as 0..10000")),
         Err(_) => seeds,
-    };
-    for seed in seeds {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| Sim::new(seed).run_with(|| test(seed)))) {
-            eprintln!(
-                "{name}: seed {seed} failed. To run it alone: {SEED_VARIABLE}={seed} cargo test --lib {name}"
-            );
-            resume_unwind(panic);
-        }
     }
 }
 
