@@ -82,6 +82,10 @@ settings! {
         /// taken again when twice as much is free. On a small disk it is a sixteenth of the disk.
         disk_reserve_bytes: u64 = "disk_reserve_bytes", Long,
             default Some("67108864"), allowed Allowed::Between(1_048_576, 1_099_511_627_776), Restart;
+        /// Whether the checksum of each batch that is read back from disk is checked before it is sent. A batch that is damaged
+        /// is answered with CORRUPT_MESSAGE and logged with its place; it never reaches a consumer.
+        check_crcs_on_read: bool = "check_crcs_on_read", Boolean,
+            default Some("true"), allowed Allowed::Any, Dynamic;
         /// Rack of this server, told to clients so that they can read from near. Without it the server's own name.
         broker_rack: Option<String> = "broker.rack", String,
             default None, allowed Allowed::Any, Restart;

@@ -38,6 +38,7 @@ pub mod checkpoint_file;
 mod chores;
 mod committer;
 mod compaction;
+mod damage_book;
 mod data_dir;
 mod data_dirs;
 mod disk_room;

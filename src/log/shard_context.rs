@@ -2,6 +2,7 @@
 
 use super::chores::Chores;
 use super::compaction::CompactionState;
+use super::damage_book::DamageBook;
 use super::partition::{PartitionLog, TailMark};
 use super::position_hints::PositionHints;
 use super::read_cache::ReadCache;
@@ -38,6 +39,10 @@ pub(super) struct ShardContext {
     pub segment_writes: Budget,
     /// The option of this name, which may change while the shard runs.
     pub producer_id_expiration_ms: Cell<i64>,
+    /// The option of this name, which may change while the shard runs.
+    pub check_crc_on_read: Cell<bool>,
+    /// Damage that reads have met.
+    pub damage: DamageBook,
     /// Something stands in the commit queue, or the shard is to stop.
     pub commit_event: Event,
     /// Something stands in the flush queue, a WAL file was filled, or the shard is to stop.
@@ -71,6 +76,8 @@ impl ShardContext {
             read_cache: ReadCache::new(options.read_cache_bytes),
             segment_writes: Budget::new(options.segment_writes_in_flight.max(1)),
             producer_id_expiration_ms: Cell::new(options.producer_id_expiration_ms),
+            check_crc_on_read: Cell::new(options.check_crc_on_read),
+            damage: DamageBook::default(),
             hints: PositionHints::default(),
             late: RefCell::default(),
             room: Rc::new(RoomWatch::new(&options)),

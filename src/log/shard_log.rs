@@ -264,6 +264,16 @@ impl ShardLog {
         self.shard.producer_id_expiration_ms.set(expiration_ms);
     }
 
+    /// Whether batches read from disk have their checksums checked from now on.
+    pub fn set_check_crc_on_read(&self, check: bool) {
+        self.shard.check_crc_on_read.set(check);
+    }
+
+    /// How many reads have met damage in a file since the start.
+    pub fn damaged_reads(&self) -> u64 {
+        self.shard.damage.reads()
+    }
+
     /// Bytes appended and not durable yet. Appends are refused above `uncommitted_bytes` of the options.
     pub fn uncommitted_bytes(&self) -> usize {
         self.shard.uncommitted_bytes()

@@ -28,7 +28,9 @@ pub fn append_error(error: &AppendError) -> (ErrorCode, Option<String>) {
 pub fn read_error(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-        ReadError::File(_) | ReadError::Damaged(_) => ErrorCode::KafkaStorageError,
+        ReadError::File(_) => ErrorCode::KafkaStorageError,
+        // Clients take it for what it is, and do not ask again and again.
+        ReadError::Damaged(_) => ErrorCode::CorruptMessage,
     }
 }
 

@@ -92,7 +92,7 @@ async fn follow_control(server: &ServerState, mut inbox: rt::mailbox::Receiver<T
             }
             ToShard::ChangeAnswer { id, answer } => shard.control.answer(id, answer),
             ToShard::MetricsRequest => {
-                let snapshot = shard.metrics.snapshot(server.connections() as u64);
+                let snapshot = shard.metrics_snapshot(server.connections() as u64);
                 shard
                     .control
                     .port()

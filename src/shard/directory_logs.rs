@@ -142,6 +142,24 @@ impl DirectoryLogs {
         }
     }
 
+    /// Whether batches read from disk have their checksums checked from now on.
+    pub fn set_check_crc_on_read(&self, check: bool) {
+        for log in self.logs.iter().flatten() {
+            log.set_check_crc_on_read(check);
+        }
+    }
+
+    /// How many reads have met damage in a file since the start.
+    pub fn damaged_reads(&self) -> u64 {
+        self.logs.iter().flatten().map(|log| log.damaged_reads()).sum()
+    }
+
+    /// How often a disk has become full since the start.
+    pub fn times_full(&self) -> u64 {
+        let online = self.data_dirs.all().iter().filter_map(|one| one.online());
+        online.map(|data_dir| data_dir.times_full()).sum()
+    }
+
     /// See [`ShardLog::prepare_shutdown`].
     pub fn prepare_shutdown(&self) {
         self.logs.iter().flatten().for_each(|log| log.prepare_shutdown());

@@ -67,18 +67,8 @@ pub struct ShardMetrics {
     pub appended_bytes: Cell<u64>,
     /// Bytes of record batches sent to consumers.
     pub fetched_bytes: Cell<u64>,
-}
-
-impl ShardMetrics {
-    /// The counters' values, with the number of open connections, which the server knows.
-    pub fn snapshot(&self, connections: u64) -> MetricsSnapshot {
-        MetricsSnapshot {
-            connections,
-            requests: self.requests.get(),
-            appended_bytes: self.appended_bytes.get(),
-            fetched_bytes: self.fetched_bytes.get(),
-        }
-    }
+    /// Batches refused because the disk was full.
+    pub refused_batches_disk_full: Cell<u64>,
 }
 
 impl Shard {
@@ -188,6 +178,7 @@ impl Shard {
             let settings = Arc::new(new.settings(self.node_id));
             let expiration_ms = settings.producer_id_expiration_ms.into();
             self.logs.set_producer_id_expiration_ms(expiration_ms);
+            self.logs.set_check_crc_on_read(settings.check_crcs_on_read);
             *self.settings.borrow_mut() = settings;
         }
         for topic in new.topics() {
@@ -206,6 +197,19 @@ impl Shard {
             if new.topic(&topic.id()).is_none() {
                 self.drop_topic(&old, topic).await;
             }
+        }
+    }
+
+    /// The counters' values, with the number of open connections, which the server knows.
+    pub fn metrics_snapshot(&self, connections: u64) -> MetricsSnapshot {
+        MetricsSnapshot {
+            connections,
+            requests: self.metrics.requests.get(),
+            appended_bytes: self.metrics.appended_bytes.get(),
+            fetched_bytes: self.metrics.fetched_bytes.get(),
+            refused_batches_disk_full: self.metrics.refused_batches_disk_full.get(),
+            times_disk_full: self.logs.times_full(),
+            damaged_reads: self.logs.damaged_reads(),
         }
     }
 

@@ -24,6 +24,7 @@ pub fn shard_log_options(
         open_files: (defaults.open_files / directories).max(1),
         wal_file_bytes: settings.wal_file_bytes.next_multiple_of(DISK_BLOCK_BYTES as u64),
         wal_files: settings.wal_files,
+        check_crc_on_read: settings.check_crcs_on_read,
         disk_reserve_bytes: settings.disk_reserve_bytes,
         tail_bytes: settings.tail_memory_bytes / directories,
         read_cache_bytes: settings.read_cache_memory_bytes / directories,

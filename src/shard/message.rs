@@ -94,6 +94,12 @@ pub struct MetricsSnapshot {
     pub appended_bytes: u64,
     /// Bytes of record batches sent to consumers since start.
     pub fetched_bytes: u64,
+    /// Batches refused since start because the disk was full.
+    pub refused_batches_disk_full: u64,
+    /// How often a disk of the server has become full since start.
+    pub times_disk_full: u64,
+    /// Reads since start that have met damaged records on disk.
+    pub damaged_reads: u64,
 }
 
 macro_rules! kinds {

@@ -169,7 +169,12 @@ impl DiskRead {
                         end: self.limit,
                     })
                 }
-                Err(e) => Err(e),
+                Err(e) => {
+                    if let ReadError::Damaged(damage) = &e {
+                        self.partition.shard.damage.note(&self.partition, damage);
+                    }
+                    Err(e)
+                }
             };
         }
     }
@@ -207,7 +212,9 @@ impl DiskRead {
         for segment in self.segments.iter().filter(|s| s.bytes > 0) {
             let read = match self.read_segment(*segment).await {
                 // It may be the index that is damaged: the segment itself has the last word.
-                Err(ReadError::Damaged(_)) if segment.begin.is_none_or(|b| b.last.is_some()) => {
+                Err(ReadError::Damaged(damage))
+                    if damage.what != WRONG_CRC && segment.begin.is_none_or(|b| b.last.is_some()) =>
+                {
                     let begin = Some(Begin::by_index(segment.base, None));
                     self.read_segment(ReadableSegment { begin, ..*segment }).await
                 }
@@ -247,15 +254,13 @@ impl DiskRead {
         let mut next_offset = begin.at_least;
         let mut last = begin.last;
         while position < segment.bytes {
-            let header = reader.header(position).await?;
+            let header = match reader.batch(position, next_offset, last.take()).await {
+                Ok(header) => header,
+                // What comes before it is good; the next read begins with it.
+                Err(ReadError::Damaged(_)) if taken.is_some() => break,
+                Err(e) => return Err(e),
+            };
             let size = header.size_bytes() as u64;
-            let other = last.take().is_some_and(|last| header.last_offset() != last);
-            if other || header.base_offset < next_offset || header.next_offset() > segment.end {
-                return Err(reader.damage(position, "the batch's offset can't be right"));
-            }
-            if position + size > segment.bytes {
-                return Err(reader.damage(position, "the batch goes past the end of the segment"));
-            }
             if header.next_offset() > self.from {
                 let (begin, end) = taken.unwrap_or((position, position));
                 let first = begin == end && self.min_one_batch == MinOneBatch::Yes;
@@ -264,8 +269,13 @@ impl DiskRead {
                     taken = Some((begin, end));
                     break;
                 }
-                if partition.shard.options.check_crc_on_read {
-                    reader.check_crc(position, &header).await?;
+                if partition.shard.check_crc_on_read.get()
+                    && let Err(e) = reader.check_crc(position, &header).await
+                {
+                    match taken {
+                        Some(_) => break,
+                        None => return Err(e),
+                    }
                 }
                 taken = Some((begin, position + size));
             }
@@ -368,6 +378,24 @@ impl SegmentReader<'_> {
         Ok(())
     }
 
+    /// The header of the batch at `position`, which fits what is known: it begins there or later, and ends as the index says.
+    async fn batch(
+        &mut self,
+        position: u64,
+        at_least: Offset,
+        last: Option<Offset>,
+    ) -> Result<BatchHeader, ReadError> {
+        let header = self.header(position).await?;
+        let other = last.is_some_and(|last| header.last_offset() != last);
+        if other || header.base_offset < at_least || header.next_offset() > self.segment.end {
+            return Err(self.damage(position, "the batch's offset can't be right"));
+        }
+        if position + header.size_bytes() as u64 > self.segment.bytes {
+            return Err(self.damage(position, "the batch goes past the end of the segment"));
+        }
+        Ok(header)
+    }
+
     async fn header(&mut self, position: u64) -> Result<BatchHeader, ReadError> {
         let end = position + BATCH_HEADER_BYTES as u64;
         if end > self.segment.bytes {
@@ -393,7 +421,7 @@ impl SegmentReader<'_> {
         if crc == header.crc {
             Ok(())
         } else {
-            Err(self.damage(position, "the checksum does not match the batch"))
+            Err(self.damage(position, WRONG_CRC))
         }
     }
 
@@ -416,6 +444,9 @@ impl SegmentReader<'_> {
         })
     }
 }
+
+/// What is wrong with a batch that stands where it should.
+const WRONG_CRC: &str = "the checksum does not match the batch";
 
 /// A batch's CRC covers it from its attributes on.
 const CRC_BEGINS_AT: u64 = 21;

@@ -343,7 +343,23 @@ fn a_flipped_bit_in_a_closed_segment_is_named_and_never_read() {
             let server = Server::start(vec![spec(1, small_segments())], |_| {}).await;
             match &server.recovered[0].1 {
                 Ok(log) => match read_all(log).await {
-                    Err(ReadError::Damaged(damage)) => assert_eq!(damage.path.to_str(), Some(&*path)),
+                    Err(ReadError::Damaged(damage)) => {
+                        assert_eq!(damage.path.to_str(), Some(&*path));
+                        assert_eq!(server.shard.damaged_reads(), 1);
+                        // What comes before the damaged batch is given, also by a read that goes beyond it.
+                        let damaged = damage.offset.expect("a place in the log");
+                        if damaged > Offset(0) {
+                            let all = log.read_plan(Offset(0), 1 << 20, MinOneBatch::Yes, ReadUpto::LogEnd);
+                            let before = all.unwrap().execute().await.unwrap().to_vec();
+                            let last = batches(&before).last().unwrap().unwrap().header().next_offset();
+                            assert_eq!(last, damaged);
+                        }
+                        // Behind it everything can be read again: all batches have one record.
+                        let behind = log.read_plan(damaged.plus(1), 1, MinOneBatch::Yes, ReadUpto::LogEnd);
+                        let behind = behind.unwrap().execute().await;
+                        assert!(matches!(behind, Ok(_) | Err(ReadError::Damaged(_))));
+                        assert!(server.shard.damaged_reads() >= 1);
+                    }
                     // The bit may be one of the few no checksum covers: the leader epoch of a batch.
                     Ok(all) => {
                         let epochs = batches(&all).map(|b| b.unwrap().header().partition_leader_epoch);

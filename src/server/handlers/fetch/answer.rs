@@ -173,7 +173,10 @@ fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) 
                     records = read;
                 }
                 Err(error) => {
-                    tracing::error!(partition = partition.partition, topic = ?partition.topic, %error, "could not read");
+                    // Damage was logged where it was found, once for each place.
+                    if !matches!(error, ReadError::Damaged(_)) {
+                        tracing::error!(partition = partition.partition, topic = ?partition.topic, %error, "could not read");
+                    }
                     data.error_code = read_error(&error).code();
                 }
             }

@@ -190,7 +190,13 @@ fn append(server: &ServerState, log: Rc<PartitionLog>, batch: BytesMut) -> Outco
             total.set(total.get() + bytes);
             Outcome::Appended(log, appended)
         }
-        Err(error) => refused(error),
+        Err(error) => {
+            if matches!(error, AppendError::DiskFull { .. }) {
+                let total = &server.shard.metrics.refused_batches_disk_full;
+                total.set(total.get() + 1);
+            }
+            refused(error)
+        }
     }
 }
 
