@@ -384,7 +384,8 @@ async fn finish_recovery(shard: &Rc<ShardContext>) {
         let mut still = Vec::new();
         for partition in late {
             match partition.write_tail(SyncMode::Now).await {
-                Ok(()) | Err(TailNotWritten::Stopped(LogStopped::Deleted)) => {}
+                Ok(()) => partition.state.borrow_mut().may_use_reserve = false,
+                Err(TailNotWritten::Stopped(LogStopped::Deleted)) => {}
                 Err(TailNotWritten::NoRoom(_)) => still.push(partition),
                 Err(TailNotWritten::Stopped(_)) => data_dir.keep_recovered_wals(),
             }

@@ -54,7 +54,8 @@ pub(in crate::log) struct PartitionState {
     pub direct: bool,
     /// Whether it stands in the shard's flush queue.
     pub queued_for_flush: bool,
-    /// Whether a coordinator writes to it: on a full disk its tail goes to the segments before those of others.
+    /// Whether a coordinator writes to it, or its tail is still that of a recovery: on a full disk it goes to the segments
+    /// before those of others.
     pub may_use_reserve: bool,
     pub writer: WriterState,
     /// Where the log's start is to be: what checkpoints say. `positions.log_start` follows when that is durable.

@@ -310,8 +310,13 @@ async fn flush_one(log: &Rc<PartitionLog>, excess: bool, mode: SyncMode) -> Resu
         // What was found in the segments is synced: most partitions need nothing. One without records needs no directory yet.
         return Ok(());
     }
+    // The write-ahead logs it comes from go when it is written: that makes more room than it takes.
+    log.state.borrow_mut().may_use_reserve = true;
     match log.write_tail(mode).await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            log.state.borrow_mut().may_use_reserve = false;
+            Ok(())
+        }
         // It stays in memory and in the write-ahead log it came from, until there is room.
         Err(TailNotWritten::NoRoom(e)) => {
             warn!(partition = ?log, error = %e, "records from the write-ahead log find no room in their segment yet");
