@@ -3,6 +3,7 @@
 mod compaction;
 mod crashes;
 mod full_disk;
+mod io_errors;
 mod lifecycle;
 mod lifetime;
 mod oracle;

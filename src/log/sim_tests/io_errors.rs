@@ -1,0 +1,216 @@
+//! Failing files, one at a time: what stops is the partition whose file it is, or the shard whose write-ahead log it is, and
+//! nothing else. Reads go on, and the next start finds all that was acknowledged.
+
+use super::lifecycle::{DIR, append, batch, read_all, small_segments};
+use super::oracle::below;
+use crate::base::ids::{LeaderEpoch, Offset, ShardId, TopicId};
+use crate::log::*;
+use crate::rt;
+use crate::rt::sim::{self, disk::FaultPlan};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Two of the first shard, one of the second.
+const TOPICS: [(&str, u16); 3] = [("alpha", 0), ("beta", 0), ("gamma", 1)];
+
+fn spec(nth: usize) -> PartitionSpec {
+    PartitionSpec {
+        topic_id: TopicId([nth as u8 + 1; 16]),
+        topic_name: TOPICS[nth].0.into(),
+        partition: 0,
+        leader_epoch: LeaderEpoch(0),
+        config: Arc::new(TopicLogConfig {
+            retention_ms: -1,
+            ..small_segments()
+        }),
+    }
+}
+
+struct TwoShards {
+    data_dir: Arc<DataDir>,
+    shards: Vec<Rc<ShardLog>>,
+    logs: Vec<Rc<PartitionLog>>,
+}
+
+impl TwoShards {
+    async fn start() -> TwoShards {
+        let data_dir = DataDir::open(DIR).unwrap();
+        let mut shards = Vec::new();
+        let mut logs = Vec::new();
+        for shard in 0..2 {
+            let mut options = ShardLogOptions::new(data_dir.clone(), ShardId(shard));
+            options.wal_file_bytes = 128 << 10;
+            options.wal_files = 3;
+            options.flush_bytes = 8 << 10;
+            options.flush_interval_ms = 50;
+            options.direct_run_bytes = 16 << 10;
+            options.producer_id_expiration_ms = i64::MAX;
+            shards.push(ShardLog::open(options).await.unwrap());
+        }
+        for (shard, log) in shards.iter().enumerate() {
+            let mine = (0..TOPICS.len()).filter(|nth| usize::from(TOPICS[*nth].1) == shard);
+            let recovered = log.recover(mine.map(spec).collect()).await;
+            logs.extend(recovered.into_iter().map(|(_, log)| log.expect("online")));
+        }
+        data_dir.remove_recovered_wals().unwrap();
+        for shard in &shards {
+            shard.start().await.unwrap();
+        }
+        TwoShards {
+            data_dir,
+            shards,
+            logs,
+        }
+    }
+
+    /// Appends to a partition until it takes no more.
+    async fn append_until_stopped(&self, nth: usize) {
+        let stopped = async {
+            loop {
+                let log = &self.logs[nth];
+                let Ok(appended) = log.append(batch(1, &[7; 900]), AppendOrigin::Client) else {
+                    return;
+                };
+                if log.wait_durable(appended.last_offset.plus(1)).await.is_err() {
+                    return;
+                }
+                rt::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let ended = rt::timeout(Duration::from_secs(20), stopped).await;
+        assert!(ended.is_ok(), "{} meets the error", TOPICS[nth].0);
+    }
+
+    /// More than its tail, its write-ahead log and a segment hold.
+    async fn goes_on(&self, nth: usize) {
+        for _ in 0..100 {
+            append(&self.logs[nth], batch(1, &[8; 900])).await;
+        }
+        rt::sleep(Duration::from_millis(200)).await;
+        assert!(self.logs[nth].stopped().is_none());
+    }
+}
+
+/// All records that are durable, which consumers may have seen: per partition.
+async fn durable_records(logs: &[Rc<PartitionLog>]) -> Vec<(Offset, Vec<u8>)> {
+    let mut all = Vec::new();
+    for log in logs {
+        let mut bytes = Vec::new();
+        let mut from = log.log_start();
+        while from < log.durable_end() {
+            let plan = log
+                .read_plan(from, 4096, MinOneBatch::Yes, ReadUpto::HighWatermark)
+                .unwrap();
+            let read = plan.execute().await.expect("reads go on").to_vec();
+            let last = crate::wire::records::batches(&read).last().unwrap().unwrap();
+            from = last.header().next_offset();
+            bytes.extend_from_slice(&read);
+        }
+        all.push((log.durable_end(), bytes));
+    }
+    all
+}
+
+/// Runs two shards, breaks what has `path` in its name, and looks at who stops and what the next start finds.
+fn check(name: &str, path: &'static str, plan: FaultPlan, stops: &'static [usize]) {
+    sim::check_seeds(name, 0..15, move |_| {
+        let plan = plan.clone();
+        async move {
+            let known = Rc::new(std::cell::RefCell::new(Vec::new()));
+            let noted = known.clone();
+            let process = sim::spawn_process("server", async move {
+                let server = TwoShards::start().await;
+                for nth in 0..TOPICS.len() {
+                    for _ in 0..1 + below(60) {
+                        append(&server.logs[nth], batch(1, &[6; 900])).await;
+                    }
+                }
+                sim::disk::set_faults(FaultPlan {
+                    only_paths_with: Some(path.to_string()),
+                    ..plan
+                });
+                for nth in stops {
+                    server.append_until_stopped(*nth).await;
+                }
+                for nth in 0..TOPICS.len() {
+                    if !stops.contains(&nth) {
+                        server.goes_on(nth).await;
+                    }
+                }
+                for nth in stops {
+                    let refused = server.logs[*nth].append(batch(1, b"v"), AppendOrigin::Client);
+                    assert!(matches!(refused, Err(AppendError::Stopped(_))), "it stays so");
+                }
+                *noted.borrow_mut() = durable_records(&server.logs).await;
+                if below(2) == 0 {
+                    // The orderly end keeps what is in write-ahead logs alone.
+                    for shard in &server.shards {
+                        let _ = shard.shutdown().await;
+                    }
+                    let _ = server.data_dir.mark_clean_shutdown();
+                }
+            });
+            let exit = rt::timeout(Duration::from_secs(120), sim::exited(process)).await;
+            assert_eq!(exit.expect("it ends"), sim::Exit::Finished);
+            sim::disk::of("server").set_faults(FaultPlan::default());
+            let process = sim::spawn_process("server", async move {
+                let server = TwoShards::start().await;
+                for (log, (end, bytes)) in server.logs.iter().zip(known.borrow().iter()) {
+                    let found = read_all(log).await.unwrap();
+                    assert!(
+                        log.log_end() >= *end && found.starts_with(bytes),
+                        "{log:?} lost records"
+                    );
+                }
+                for nth in 0..TOPICS.len() {
+                    server.goes_on(nth).await;
+                }
+            });
+            let exit = rt::timeout(Duration::from_secs(120), sim::exited(process)).await;
+            assert_eq!(exit.expect("it ends"), sim::Exit::Finished);
+        }
+    });
+}
+
+#[test]
+fn a_write_error_on_a_partition_stops_it_alone() {
+    let plan = FaultPlan {
+        write_error: 1.0,
+        ..FaultPlan::default()
+    };
+    check(
+        "a_write_error_on_a_partition_stops_it_alone",
+        "alpha-0/",
+        plan,
+        &[0],
+    );
+}
+
+#[test]
+fn a_sync_error_on_a_partition_stops_it_alone() {
+    let plan = FaultPlan {
+        sync_error: 1.0,
+        ..FaultPlan::default()
+    };
+    check(
+        "a_sync_error_on_a_partition_stops_it_alone",
+        "beta-0/",
+        plan,
+        &[1],
+    );
+}
+
+#[test]
+fn an_error_on_a_write_ahead_log_stops_its_shard_alone() {
+    let plan = FaultPlan {
+        write_error: 1.0,
+        ..FaultPlan::default()
+    };
+    check(
+        "an_error_on_a_write_ahead_log_stops_its_shard",
+        "-0000-",
+        plan,
+        &[0, 1],
+    );
+}
