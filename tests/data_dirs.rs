@@ -1,18 +1,28 @@
 //! A broker with several data directories: partitions are spread over them, found again in any order of them, and offline, but
-//! never begun anew, while their directory is not there.
+//! never begun anew, while their directory is not there; they are moved from one to another while they are in use.
 
 mod fixture;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use corelane::wire::codec::{Message, Reader, Request};
 use corelane::wire::errors::ErrorCode;
+use corelane::wire::frame::request_frame;
+use corelane::wire::header::read_response_header;
+use corelane::wire::messages::alter_replica_log_dirs::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use corelane::wire::messages::create_topics::CreatableTopic;
+use corelane::wire::messages::delete_topics::DeleteTopicState;
 use corelane::wire::messages::fetch::{FetchPartition, FetchTopic};
 use corelane::wire::messages::metadata::MetadataRequestTopic;
 use corelane::wire::messages::produce::{PartitionProduceData, TopicProduceData};
 use corelane::wire::messages::{
-    CreateTopicsRequest, DescribeLogDirsRequest, FetchRequest, MetadataRequest, ProduceRequest,
+    AlterReplicaLogDirsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeLogDirsRequest,
+    FetchRequest, MetadataRequest, ProduceRequest, ProduceResponse,
 };
 use corelane::wire::records::{BatchBuilder, Compression, batches};
 use fixture::client::Client;
@@ -351,5 +361,342 @@ fn a_directory_that_fails_at_the_start_is_offline_alone() {
     for partition in more {
         assert_eq!(consume(&broker, TOPIC, partition).expect("online").len(), 1);
     }
+    broker.stop();
+}
+
+/// Asks the leader of a partition to have it in a data directory.
+fn alter(broker: &Broker, topic: &str, partition: i32, dir: &str) -> ErrorCode {
+    let path = match dir.starts_with('/') {
+        true => dir.to_owned(),
+        false => broker.data_dir_named(dir).to_str().expect("text").to_owned(),
+    };
+    let request = AlterReplicaLogDirsRequest {
+        dirs: vec![AlterReplicaLogDir {
+            path,
+            topics: vec![AlterReplicaLogDirTopic {
+                name: topic.to_owned(),
+                partitions: vec![partition],
+            }],
+        }],
+    };
+    let answer = leader(broker, topic, partition).call(&request, 2);
+    error(answer.results[0].partitions[0].error_code)
+}
+
+/// Where a partition is, and where it is on its way to with how many offsets behind.
+fn whereabouts(broker: &Broker, topic: &str, partition: i32) -> (Option<String>, Option<(String, i64)>) {
+    let request = DescribeLogDirsRequest { topics: None };
+    let (mut here, mut future) = (None, None);
+    for dir in leader(broker, topic, partition).call(&request, 5).results {
+        let name = dir.log_dir.rsplit('/').next().expect("a name").to_owned();
+        let partitions = dir
+            .topics
+            .iter()
+            .filter(|found| found.name == topic)
+            .flat_map(|t| &t.partitions);
+        for found in partitions.filter(|p| p.partition_index == partition) {
+            match found.is_future_key {
+                true => future = Some((name.clone(), found.offset_lag)),
+                false => assert_eq!(here.replace(name.clone()), None, "it is in one place"),
+            }
+        }
+    }
+    (here, future)
+}
+
+/// Waits until a partition is in a directory, and on its way to no other.
+#[track_caller]
+fn arrived(broker: &Broker, topic: &str, partition: i32, dir: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while whereabouts(broker, topic, partition) != (Some(dir.to_owned()), None) {
+        assert!(
+            Instant::now() < deadline,
+            "it is still at {:?}",
+            whereabouts(broker, topic, partition)
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Names of the partition directories of a topic in a data directory, those on their way in and out too.
+fn folders(broker: &Broker, dir: &str, topic: &str) -> Vec<String> {
+    let entries = fs::read_dir(broker.data_dir_named(dir)).expect("listed");
+    let names = entries.map(|entry| entry.expect("listed").file_name().into_string().expect("text"));
+    let mut names: Vec<_> = names
+        .filter(|name| name.starts_with(&format!("{topic}-")))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_partition_is_moved_and_what_can_not_be_is_said() {
+    let mut broker = Broker::start(Options::shards(2).data_dirs(&["data", "more"]));
+    create(&broker, TOPIC, 1);
+    let other = |dir: &str| if dir == "data" { "more" } else { "data" };
+    let mut at = whereabouts(&broker, TOPIC, 0).0.expect("online");
+    assert_eq!(alter(&broker, TOPIC, 0, "/elsewhere"), ErrorCode::LogDirNotFound);
+    assert_eq!(alter(&broker, TOPIC, 0, &at), ErrorCode::None, "it is there");
+    let mut expected = Vec::new();
+    // An empty one, one whose records are in the write-ahead log alone, and one of both.
+    for round in 0..4 {
+        at = other(&at).to_owned();
+        assert_eq!(alter(&broker, TOPIC, 0, &at), ErrorCode::None);
+        arrived(&broker, TOPIC, 0, &at);
+        assert_eq!(consume(&broker, TOPIC, 0), Ok(expected.clone()), "round {round}");
+        for n in 0..3 {
+            let value = format!("{n} of round {round}");
+            assert_eq!(produce(&broker, TOPIC, 0, &value), Ok(expected.len() as i64));
+            expected.push(value);
+        }
+        if round == 2 {
+            broker.sigkill_and_restart(1);
+            assert_eq!(whereabouts(&broker, TOPIC, 0), (Some(at.clone()), None));
+            assert_eq!(consume(&broker, TOPIC, 0), Ok(expected.clone()));
+        }
+    }
+    broker.stop();
+    assert_eq!(folders(&broker, &at, TOPIC), [format!("{TOPIC}-0")]);
+    broker.start_again(3);
+    assert_eq!(consume(&broker, TOPIC, 0), Ok(expected));
+    broker.stop();
+    // What was left is removed in the background, or by the next start.
+    assert_eq!(folders(&broker, other(&at), TOPIC), [""; 0]);
+}
+
+/// Values that a producer wrote: those that were acknowledged, in order.
+struct Written {
+    acknowledged: Vec<u64>,
+    next: u64,
+}
+
+/// Writes numbered records of some size until told to stop or the broker is gone, trying again what was refused for a moment.
+fn write_on(
+    broker_address: String,
+    topic: &'static str,
+    stop: Arc<AtomicBool>,
+    mut written: Written,
+) -> Written {
+    let padding = "x".repeat(8_000);
+    let mut client = Client::connect(&broker_address);
+    while !stop.load(Ordering::Relaxed) {
+        let mut builder = BatchBuilder::new(Compression::None);
+        let value = format!("{} {padding}", written.next);
+        builder.append(1_700_000_000_000, None, Some(value.as_bytes()), &[]);
+        let request = ProduceRequest {
+            acks: -1,
+            timeout_ms: 30_000,
+            topic_data: vec![TopicProduceData {
+                name: topic.to_owned(),
+                partition_data: vec![PartitionProduceData {
+                    index: 0,
+                    records: Some(builder.build().expect("a batch").freeze()),
+                }],
+                ..TopicProduceData::default()
+            }],
+            ..ProduceRequest::default()
+        };
+        let frame = request_frame(&request, 9, 1, Some("test")).expect("a request");
+        let answer = client.try_send(&frame).ok().and_then(|()| client.receive());
+        let Some(answer) = answer.and_then(|answer| produced(&answer)) else {
+            // Nobody knows whether it was written.
+            written.next += 1;
+            return written;
+        };
+        match error(answer.responses[0].partition_responses[0].error_code) {
+            ErrorCode::None => {
+                written.acknowledged.push(written.next);
+                written.next += 1;
+            }
+            ErrorCode::NotLeaderOrFollower => thread::sleep(Duration::from_millis(1)),
+            code => panic!("{code:?}"),
+        }
+    }
+    written
+}
+
+fn produced(frame: &[u8]) -> Option<ProduceResponse> {
+    let mut reader = Reader::of_slice(frame);
+    read_response_header(&mut reader, ProduceRequest::API, 9).ok()?;
+    ProduceResponse::decode(&mut reader, 9).ok()
+}
+
+/// What was acknowledged is there once and in order, and nothing that was not written.
+#[track_caller]
+fn check_written(broker: &Broker, topic: &str, written: &Written) {
+    let values = consume(broker, topic, 0).expect("online");
+    let numbers: Vec<u64> = values
+        .iter()
+        .map(|value| {
+            value
+                .split_once(' ')
+                .expect("a number first")
+                .0
+                .parse()
+                .expect("a number")
+        })
+        .collect();
+    assert!(
+        numbers.windows(2).all(|two| two[0] < two[1]),
+        "in order, and none twice"
+    );
+    assert!(numbers.last().is_none_or(|last| *last < written.next));
+    let numbers: std::collections::BTreeSet<u64> = numbers.into_iter().collect();
+    let lost: Vec<_> = written
+        .acknowledged
+        .iter()
+        .filter(|n| !numbers.contains(n))
+        .collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+}
+
+#[test]
+fn a_partition_is_moved_under_load() {
+    let options = Options::shards(1)
+        .data_dirs(&["data", "more"])
+        .set("log.segment.bytes", 1 << 20)
+        .set("wal_file_bytes", 8 << 20);
+    let mut broker = Broker::start(options);
+    create(&broker, TOPIC, 1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let nothing = Written {
+        acknowledged: Vec::new(),
+        next: 0,
+    };
+    let writer = thread::spawn({
+        let (address, stop) = (broker.bootstrap().to_owned(), stop.clone());
+        move || write_on(address, TOPIC, stop, nothing)
+    });
+    let mut seen = 0;
+    for round in 0..6 {
+        let dir = ["more", "data"][round % 2];
+        let filled = Instant::now() + Duration::from_millis(400);
+        while Instant::now() < filled {
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(alter(&broker, TOPIC, 0, dir), ErrorCode::None);
+        arrived(&broker, TOPIC, 0, dir);
+        let values = consume(&broker, TOPIC, 0).expect("read while it is moved").len();
+        assert!(values > seen, "records are taken: {values}");
+        seen = values;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let written = writer.join().expect("the writer ends");
+    check_written(&broker, TOPIC, &written);
+    broker.stop();
+    broker.start_again(2);
+    check_written(&broker, TOPIC, &written);
+    broker.stop();
+}
+
+/// Killed at any moment of a move, there is one log, and it is whole; the move goes on.
+#[test]
+fn a_kill_during_a_move_loses_nothing() {
+    let options = Options::shards(1)
+        .data_dirs(&["data", "more"])
+        .set("log.segment.bytes", 1 << 20)
+        .set("wal_file_bytes", 8 << 20)
+        .set("replica.alter.log.dirs.io.max.bytes.per.second", 24 << 20);
+    let mut broker = Broker::start(options);
+    create(&broker, TOPIC, 1);
+    let mut written = Written {
+        acknowledged: Vec::new(),
+        next: 0,
+    };
+    for round in 0..8u64 {
+        let stop = Arc::new(AtomicBool::new(false));
+        let writer = thread::spawn({
+            let (address, stop) = (broker.bootstrap().to_owned(), stop.clone());
+            move || write_on(address, TOPIC, stop, written)
+        });
+        thread::sleep(Duration::from_millis(300));
+        let (at, _) = whereabouts(&broker, TOPIC, 0);
+        let to = if at.as_deref() == Some("data") {
+            "more"
+        } else {
+            "data"
+        };
+        assert_eq!(alter(&broker, TOPIC, 0, to), ErrorCode::None);
+        thread::sleep(Duration::from_millis(30 + round * 97 % 400));
+        broker.sigkill();
+        stop.store(true, Ordering::Relaxed);
+        written = writer.join().expect("the writer ends");
+        broker.start_again(1 + (round % 2) as usize);
+        check_written(&broker, TOPIC, &written);
+        if round % 4 == 3 {
+            arrived(&broker, TOPIC, 0, to);
+            check_written(&broker, TOPIC, &written);
+        }
+        if broker.addresses().len() != 1 {
+            broker.stop();
+            broker.start_again(1);
+        }
+    }
+    broker.stop();
+}
+
+/// A move that is given up leaves nothing behind, and a topic that is deleted meanwhile is deleted.
+#[test]
+fn a_move_is_given_up() {
+    let options = Options::shards(1)
+        .data_dirs(&["data", "more"])
+        .set("wal_file_bytes", 8 << 20)
+        .set("replica.alter.log.dirs.io.max.bytes.per.second", 1 << 20);
+    let mut broker = Broker::start(options);
+    create(&broker, TOPIC, 1);
+    let padding = "x".repeat(900_000);
+    for _ in 0..10 {
+        produce(&broker, TOPIC, 0, &padding).expect("online");
+    }
+    let (at, none) = whereabouts(&broker, TOPIC, 0);
+    let at = at.expect("online");
+    assert_eq!(none, None);
+    let to = if at == "data" { "more" } else { "data" };
+    let under_way = |broker: &Broker| {
+        assert_eq!(alter(broker, TOPIC, 0, to), ErrorCode::None);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while folders(broker, to, TOPIC).is_empty() {
+            assert!(Instant::now() < deadline, "the move begins");
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(folders(broker, to, TOPIC)[0].ends_with("-future"));
+        let (here, future) = whereabouts(broker, TOPIC, 0);
+        assert_eq!(here.as_ref(), Some(&at));
+        let (future, lag) = future.expect("on its way");
+        assert_eq!((&*future, lag), (to, 10));
+    };
+    let nothing_left = |broker: &Broker| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !folders(broker, to, TOPIC).is_empty() {
+            assert!(Instant::now() < deadline, "{:?}", folders(broker, to, TOPIC));
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    under_way(&broker);
+    assert_eq!(alter(&broker, TOPIC, 0, &at), ErrorCode::None);
+    nothing_left(&broker);
+    assert_eq!(whereabouts(&broker, TOPIC, 0), (Some(at.clone()), None));
+    assert_eq!(consume(&broker, TOPIC, 0).expect("online").len(), 10);
+    // A stop in the middle: it goes on after the start.
+    under_way(&broker);
+    broker.stop();
+    assert!(folders(&broker, to, TOPIC)[0].ends_with("-future"));
+    broker.start_again(1);
+    let (here, future) = whereabouts(&broker, TOPIC, 0);
+    assert_eq!(
+        (here.as_deref(), future.map(|(dir, _)| dir).as_deref()),
+        (Some(&*at), Some(to))
+    );
+    let request = DeleteTopicsRequest {
+        topics: vec![DeleteTopicState {
+            name: Some(TOPIC.to_owned()),
+            ..DeleteTopicState::default()
+        }],
+        timeout_ms: 30_000,
+        ..DeleteTopicsRequest::default()
+    };
+    let answer = Client::connect(broker.bootstrap()).call(&request, 6);
+    assert_eq!(error(answer.responses[0].error_code), ErrorCode::None);
+    nothing_left(&broker);
     broker.stop();
 }

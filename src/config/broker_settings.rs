@@ -182,6 +182,9 @@ settings! {
         /// How many bytes per second the server reads and writes for compaction. Each shard has its share.
         log_cleaner_io_max_bytes_per_second: f64 = "log.cleaner.io.max.bytes.per.second", Double,
             default Some("1000000000000000"), allowed Allowed::RatioBetween(10_000.0, 1e15), Restart;
+        /// How many bytes per second a shard copies where partitions are moved between data directories.
+        replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second", Long,
+            default Some("9223372036854775807"), allowed Allowed::AtLeast(0), Dynamic;
         /// Default of the topic config `delete.retention.ms`.
         log_cleaner_delete_retention_ms: i64 = "log.cleaner.delete.retention.ms", Long,
             default Some("86400000"), allowed Allowed::AtLeast(0), Dynamic;

@@ -3,8 +3,8 @@
 use super::checkpoint_file::{self, NamedPartition};
 use super::disk_room::{DiskRoom, is_no_room};
 use super::file_names::{
-    CLEAN_SHUTDOWN, COMPACTED, DELETE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX, OWN_CHECKPOINT,
-    PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
+    CLEAN_SHUTDOWN, COMPACTED, DELETE_SUFFIX, FUTURE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX,
+    OWN_CHECKPOINT, PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
 };
 use super::recovery_checkpoint::{RecoveryCheckpoint, RetiredWals};
 use super::scan_point::ScanPoint;
@@ -78,6 +78,8 @@ pub struct DataDir {
     compacted: BTreeMap<NamedPartition, Offset>,
     /// Directories of deleted partitions found at the opening.
     doomed_dirs: Mutex<Vec<PathBuf>>,
+    /// Whether there are copies of partitions that were to go here.
+    has_futures: bool,
     book: Mutex<Book>,
     room: DiskRoom,
 }
@@ -113,10 +115,13 @@ impl DataDir {
         blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
         let mut doomed_dirs = Vec::new();
+        let mut has_futures = false;
         for entry in &entries {
             let of_entry = path.join(&entry.name);
             if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
                 doomed_dirs.push(of_entry);
+            } else if entry.is_dir && entry.name.ends_with(FUTURE_SUFFIX) {
+                has_futures = true;
             } else if entry.name == CLEAN_SHUTDOWN {
                 blocking::remove_file(&of_entry).map_err(|e| FileError::new(&of_entry, "remove", &e))?;
             }
@@ -186,6 +191,7 @@ impl DataDir {
             kafkas,
             compacted,
             doomed_dirs: Mutex::new(doomed_dirs),
+            has_futures,
             book: Mutex::new(book),
             room,
         }))
@@ -230,6 +236,17 @@ impl DataDir {
     /// Directories of deleted partitions found at the opening, for the first shard that asks: it removes them.
     pub(super) fn take_doomed_dirs(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *self.doomed_dirs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has a directory removed that counts for nothing any more.
+    pub(super) fn doom(&self, dir: PathBuf) {
+        let mut all = self.doomed_dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(dir);
+    }
+
+    /// Whether there were, at the opening, copies of partitions that were to go here.
+    pub(super) fn has_futures(&self) -> bool {
+        self.has_futures
     }
 
     /// Takes away what a crash has left of topics that are no more, before anybody looks for partitions: directories that still

@@ -4,7 +4,10 @@
 //! `meta.properties` with its id. Which partition is in which is not its business: the metadata says it, by that id, and
 //! the first directory here is the one that holds the metadata.
 
-use super::file_names::{META_PROPERTIES, PARTITION_METADATA, STRAY_SUFFIX, doomed_dir, partition_dir};
+use super::file_names::{
+    DELETE_SUFFIX, FUTURE_SUFFIX, META_PROPERTIES, MOVED_TO, PARTITION_METADATA, STRAY_SUFFIX, doomed_dir,
+    partition_dir,
+};
 use super::meta_properties::MetaProperties;
 use super::{DataDir, FileError, LogError, partition_metadata};
 use crate::base::ids::{DirectoryId, TopicId, TopicPartition};
@@ -64,8 +67,22 @@ impl Directory {
 pub struct DataDirs {
     /// The one with the metadata first.
     all: Vec<Directory>,
-    /// Partitions whose files are in another directory than the metadata says, and where they are.
-    misplaced: OnceLock<BTreeMap<TopicPartition, PathBuf>>,
+    unsettled: OnceLock<Unsettled>,
+}
+
+/// What was found at the start that is not as the metadata says.
+#[derive(Debug, Default)]
+struct Unsettled {
+    /// Partitions whose files are in another directory, and where they are.
+    misplaced: BTreeMap<TopicPartition, PathBuf>,
+    /// Moves to be begun again.
+    moves: Vec<(TopicPartition, DirectoryId)>,
+}
+
+/// A directory and the names of those in it.
+struct Found<'a> {
+    directory: &'a Directory,
+    names: BTreeSet<String>,
 }
 
 /// The directories can't be used together, or not at all.
@@ -173,7 +190,7 @@ impl DataDirs {
         }
         Ok(Arc::new(DataDirs {
             all,
-            misplaced: OnceLock::new(),
+            unsettled: OnceLock::new(),
         }))
     }
 
@@ -188,7 +205,7 @@ impl DataDirs {
         };
         Arc::new(DataDirs {
             all: vec![home],
-            misplaced: OnceLock::new(),
+            unsettled: OnceLock::new(),
         })
     }
 
@@ -259,14 +276,18 @@ impl DataDirs {
         self.each(|data_dir| data_dir.clear_away(topics.clone()))
     }
 
-    /// Looks for partitions in other directories than the metadata says, before anybody takes them up. Per partition its id, its
-    /// topic's name and its directory. One that is in both is moved away, as stray, where it should not be; one that is only where it
-    /// should not be is not begun anew elsewhere. Nothing to do where there is one directory. Blocks.
-    pub fn find_misplaced<'a>(
+    /// Looks for partitions in other directories than the metadata says, before anybody takes them up, and ends what a crash has left of
+    /// moves. Per partition its id, its topic's name and its directory.
+    ///
+    /// The metadata decides: a copy in the directory it names was whole when it named it, and takes its place; files that were copied
+    /// there go; a copy elsewhere is of a move to be begun again. Otherwise one that is in both is moved away, as stray, where it
+    /// should not be; one that is only where it should not be is not begun anew elsewhere. Blocks.
+    pub fn settle<'a>(
         &self,
         partitions: impl Iterator<Item = (TopicPartition, &'a str, DirectoryId)>,
     ) -> Result<(), LogError> {
-        if self.all.len() < 2 {
+        let has_futures = |directory: &Directory| directory.online().is_some_and(|d| d.has_futures());
+        if self.all.len() < 2 && !self.all.iter().any(has_futures) {
             return Ok(());
         }
         let mut found = Vec::new();
@@ -278,45 +299,36 @@ impl DataDirs {
                 Ok(entries) => {
                     let names: BTreeSet<String> =
                         entries.into_iter().filter(|e| e.is_dir).map(|e| e.name).collect();
-                    found.push((directory, names));
+                    found.push(Found { directory, names });
                 }
                 Err(error) => directory.fail(FileError::new(data_dir.path(), "list", &error)),
             }
         }
-        let mut misplaced = BTreeMap::new();
+        let mut unsettled = Unsettled::default();
         for (id, topic, assigned) in partitions {
-            let name = partition_dir(topic, id.partition);
-            let has = |directory: &Directory, names: &BTreeSet<String>| {
-                names.contains(&name) && is_of(&directory.path.join(&name), id.topic)
+            settle_one(&mut found, &mut unsettled, id, topic, assigned);
+        }
+        for Found { directory, names } in found {
+            let Some(data_dir) = directory.online() else {
+                continue;
             };
-            let in_place = found
-                .iter()
-                .any(|(directory, names)| directory.id == Some(assigned) && has(directory, names));
-            for (directory, names) in &found {
-                if directory.id == Some(assigned) || !has(directory, names) {
-                    continue;
-                }
-                let path = directory.path.join(&name);
-                if !in_place {
-                    misplaced.insert(id, path);
-                    continue;
-                }
-                let stray = directory.path.join(doomed_dir(topic, id, STRAY_SUFFIX));
-                warn!(dir = %path.display(), stray = %stray.display(), "a partition is in two data directories: the files in the one that the metadata does not name are moved away");
-                let moved =
-                    blocking::rename(&path, &stray).and_then(|()| blocking::sync_dir(&directory.path));
-                if let Err(error) = moved {
-                    directory.fail(FileError::new(&path, "rename", &error));
-                }
+            // Of partitions that are no more.
+            for name in names.iter().filter(|name| name.ends_with(FUTURE_SUFFIX)) {
+                data_dir.doom(data_dir.path().join(name));
             }
         }
-        let _ = self.misplaced.set(misplaced);
+        let _ = self.unsettled.set(unsettled);
         Ok(())
     }
 
     /// Where a partition's files are, if that is not where the metadata says.
     pub fn misplaced(&self, id: TopicPartition) -> Option<&PathBuf> {
-        self.misplaced.get()?.get(&id)
+        self.unsettled.get()?.misplaced.get(&id)
+    }
+
+    /// Moves that a crash or a stop has ended before they were done: the partition, and where it was to go.
+    pub fn unfinished_moves(&self) -> &[(TopicPartition, DirectoryId)] {
+        self.unsettled.get().map_or(&[], |unsettled| &unsettled.moves)
     }
 
     /// See [`DataDir::make_room_for_metadata`], of the directory that has it. Blocks.
@@ -407,6 +419,59 @@ fn new_id() -> DirectoryId {
     let mut bytes = [0; 16];
     rt::random_bytes(&mut bytes);
     DirectoryId(TopicId::from_random(bytes).0)
+}
+
+fn settle_one(
+    found: &mut [Found<'_>],
+    unsettled: &mut Unsettled,
+    id: TopicPartition,
+    topic: &str,
+    assigned: DirectoryId,
+) {
+    let name = partition_dir(topic, id.partition);
+    let future = doomed_dir(topic, id, FUTURE_SUFFIX);
+    let mut in_place = false;
+    for Found { directory, names } in found.iter_mut() {
+        if directory.id != Some(assigned) {
+            if names.remove(&future) {
+                unsettled.moves.extend(directory.id.map(|to| (id, to)));
+            }
+            continue;
+        }
+        in_place = names.contains(&name) && is_of(&directory.path.join(&name), id.topic);
+        if !in_place && names.remove(&future) {
+            let path = directory.path.join(&future);
+            let renamed = blocking::rename(&path, directory.path.join(&name))
+                .and_then(|()| blocking::sync_dir(&directory.path));
+            match renamed {
+                Ok(()) => in_place = true,
+                Err(error) => directory.fail(FileError::new(&path, "rename", &error)),
+            }
+        }
+    }
+    for Found { directory, names } in found.iter() {
+        let path = directory.path.join(&name);
+        if directory.id == Some(assigned) || !names.contains(&name) || !is_of(&path, id.topic) {
+            continue;
+        }
+        if !in_place {
+            unsettled.misplaced.insert(id, path);
+            continue;
+        }
+        let note = blocking::read(path.join(MOVED_TO), MAX_SMALL_FILE_BYTES).unwrap_or_default();
+        let was_copied = note == assigned.to_string().as_bytes();
+        let suffix = if was_copied { DELETE_SUFFIX } else { STRAY_SUFFIX };
+        let away = directory.path.join(doomed_dir(topic, id, suffix));
+        if !was_copied {
+            warn!(dir = %path.display(), stray = %away.display(), "a partition is in two data directories: the files in the one that the metadata does not name are moved away");
+        }
+        let moved = blocking::rename(&path, &away).and_then(|()| blocking::sync_dir(&directory.path));
+        match (moved, directory.online()) {
+            (Ok(()), Some(data_dir)) if was_copied => data_dir.doom(away),
+            (Ok(()), _) => {}
+            (Err(error), _) => directory.fail(FileError::new(&path, "rename", &error)),
+        }
+    }
 }
 
 /// Whether a partition directory is of this topic.

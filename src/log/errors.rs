@@ -59,6 +59,8 @@ pub enum LogStopped {
     WalFailed(Arc<FileError>),
     /// The partition was deleted.
     Deleted,
+    /// The partition is in another data directory now, or is about to be.
+    Moved,
     /// The shard is shutting down.
     ShuttingDown,
 }
@@ -69,6 +71,7 @@ impl fmt::Display for LogStopped {
             LogStopped::PartitionFailed(e) => write!(f, "the partition stopped after a failed {e}"),
             LogStopped::WalFailed(e) => write!(f, "the shard's write-ahead log stopped after a failed {e}"),
             LogStopped::Deleted => f.write_str("the partition was deleted"),
+            LogStopped::Moved => f.write_str("the partition goes to another data directory"),
             LogStopped::ShuttingDown => f.write_str("the shard is shutting down"),
         }
     }
@@ -294,6 +297,8 @@ impl std::error::Error for AppendError {}
 pub enum ReadError {
     /// The offset is not in the log (Kafka: OFFSET_OUT_OF_RANGE).
     OffsetOutOfRange { log_start: Offset, end: Offset },
+    /// The partition went to another data directory between plan and read (Kafka: NOT_LEADER_OR_FOLLOWER, which is retried).
+    Moved,
     /// A file could not be read (Kafka: KAFKA_STORAGE_ERROR).
     File(FileError),
     /// A file holds something that can't be (Kafka: KAFKA_STORAGE_ERROR, or CORRUPT_MESSAGE).
@@ -312,6 +317,7 @@ impl fmt::Display for ReadError {
             ReadError::OffsetOutOfRange { log_start, end } => {
                 write!(f, "the log has offsets {log_start} to {end}")
             }
+            ReadError::Moved => f.write_str("the partition went to another data directory"),
             ReadError::File(e) => e.fmt(f),
             ReadError::Damaged(d) => d.fmt(f),
         }

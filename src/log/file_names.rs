@@ -38,6 +38,11 @@ pub const DELETE_SUFFIX: &str = "-delete";
 /// Ends the name of a partition directory that belongs to no partition known here.
 pub const STRAY_SUFFIX: &str = "-stray";
 
+/// Ends the name of a partition directory that is to take the place of the one in another data directory. Kafka's name.
+pub const FUTURE_SUFFIX: &str = "-future";
+/// Name of the file that says to which data directory, by its id, all of a partition was copied.
+pub const MOVED_TO: &str = "corelane-moved-to";
+
 /// What a file in a partition directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentFile {

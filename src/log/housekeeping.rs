@@ -101,9 +101,9 @@ impl Housekeeping {
     /// then takes the segments away that lie before their log's start.
     async fn tidy(&self, partitions: &[Rc<PartitionLog>]) {
         let mut raised: Vec<(&Rc<PartitionLog>, Offset)> = Vec::new();
-        for partition in partitions.iter().filter(|p| p.stopped().is_none()) {
+        for partition in partitions.iter().filter(|p| p.takes_no_changes().is_none()) {
             match partition.retained_from(rt::wall_ms()).await {
-                Ok(Some(start)) if partition.stopped().is_none() => {
+                Ok(Some(start)) if partition.takes_no_changes().is_none() => {
                     partition.note_log_start(start);
                     raised.push((partition, start));
                 }

@@ -28,7 +28,8 @@
 //! `committer.rs` packs what is queued into a frame and writes it (or has `partition/segment_writer.rs` write a large run
 //! to its segment directly); `PartitionLog::made_durable` wakes who waits; `flusher.rs` brings tails to segments and frees
 //! write-ahead log files. What is old goes by `housekeeping.rs`, by the rules of `retention.rs`;
-//! what was replaced by a newer record of its key, by `compaction/`. How full the disk is: `room_watch.rs`, `disk_room.rs`.
+//! what was replaced by a newer record of its key, by `compaction/`. To another data directory a partition goes by `relocation/`.
+//! How full the disk is: `room_watch.rs`, `disk_room.rs`.
 //! A fetch begins in `partition/read_plan.rs`. What comes from Apache Kafka's directories is copied by `transfer/`.
 //!
 //! Start reading in `shard_log.rs` and `partition/partition_log.rs`.
@@ -57,6 +58,7 @@ mod producer;
 mod read_cache;
 mod recovery;
 mod recovery_checkpoint;
+mod relocation;
 mod retention;
 mod room_watch;
 mod scan_point;
@@ -83,4 +85,5 @@ pub use partition::{
     Positions, ReadPlan, ReadUpto, RecordSlice, Records, TimestampHit,
 };
 pub use producer::{ProducerState, RememberedBatch};
+pub use relocation::{FutureLog, MoveError, Pause};
 pub use shard_log::{RecoveredPartitions, ShardLog};

@@ -29,8 +29,8 @@ const MIN_WAL_FILE_BYTES: u64 = 64 << 10;
 /// A shard's log. Made in three steps: `open`, `recover`, and, when every shard has recovered and the old write-ahead logs
 /// are gone, `start`.
 pub struct ShardLog {
-    shard: Rc<ShardContext>,
-    partitions: Partitions,
+    pub(super) shard: Rc<ShardContext>,
+    pub(super) partitions: Partitions,
     running: RefCell<Option<Running>>,
     closing: Rc<Cell<bool>>,
 }
@@ -201,10 +201,18 @@ impl ShardLog {
     /// Deletes a partition: it stops at once, its directory gets another name, durable, and is removed in the background.
     /// Fine if it is not there.
     pub async fn delete_partition(&self, id: TopicPartition) -> Result<(), LogError> {
+        self.remove_partition(id, LogStopped::Deleted).await
+    }
+
+    pub(super) async fn remove_partition(
+        &self,
+        id: TopicPartition,
+        reason: LogStopped,
+    ) -> Result<(), LogError> {
         let Some(log) = self.partitions.borrow_mut().remove(&id) else {
             return Ok(());
         };
-        log.stop(LogStopped::Deleted);
+        log.stop(reason);
         let _turn = log.writer_turn().await;
         log.swap_ended().await;
         let (tail, unwritten) = log.state.borrow_mut().forget_tail();
@@ -220,7 +228,15 @@ impl ShardLog {
         let doomed = data_dir
             .path()
             .join(doomed_dir(&log.topic_name, id, DELETE_SUFFIX));
-        match disk::rename(&log.dir, &doomed).await {
+        let renamed = match disk::rename(&log.dir, &doomed).await {
+            Err(e) if e.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                // The partition was here before, and what was left of it is not all gone yet.
+                let _ = disk::remove_dir_all(&doomed).await;
+                disk::rename(&log.dir, &doomed).await
+            }
+            renamed => renamed,
+        };
+        match renamed {
             Ok(()) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(FileError::new(&log.dir, "rename", &e).into()),
@@ -385,7 +401,7 @@ async fn finish_recovery(shard: &Rc<ShardContext>) {
         for partition in late {
             match partition.write_tail(SyncMode::Now).await {
                 Ok(()) => partition.state.borrow_mut().may_use_reserve = false,
-                Err(TailNotWritten::Stopped(LogStopped::Deleted)) => {}
+                Err(TailNotWritten::Stopped(LogStopped::Deleted | LogStopped::Moved)) => {}
                 Err(TailNotWritten::NoRoom(_)) => still.push(partition),
                 Err(TailNotWritten::Stopped(_)) => data_dir.keep_recovered_wals(),
             }

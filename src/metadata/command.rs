@@ -1,6 +1,6 @@
 //! What can be asked of the controller.
 
-use crate::base::ids::{NodeId, TopicId};
+use crate::base::ids::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::metadata::internal_topic::InternalTopic;
 use crate::security::{ScramCredential, ScramMechanism};
 
@@ -42,6 +42,13 @@ pub enum Command {
     },
     /// Reserves producer ids for the one who asks (KIP-730). Answered by `ProducerIds`.
     AllocateProducerIds,
+    /// A partition is in another data directory: all of it was copied there. Answered by `PartitionMoved`.
+    MovePartition {
+        /// The partition.
+        partition: TopicPartition,
+        /// The directory.
+        directory: DirectoryId,
+    },
     /// Sees to it that an internal topic exists. Answered by `InternalTopicReady`.
     EnsureInternalTopic {
         /// Which.

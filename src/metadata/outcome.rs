@@ -22,6 +22,8 @@ pub enum Outcome {
     ScramCredentialsAltered(Vec<(String, Result<(), CommandError>)>),
     /// Of `AllocateProducerIds`: ids that nobody else gets.
     ProducerIds(Range<i64>),
+    /// Of `MovePartition`.
+    PartitionMoved,
     /// Of `EnsureInternalTopic`.
     InternalTopicReady(TopicId),
 }

@@ -7,6 +7,8 @@ use crate::wire::records::BatchError;
 /// The code of a refused append, and words for a person where the code does not say enough.
 pub fn append_error(error: &AppendError) -> (ErrorCode, Option<String>) {
     let code = match error {
+        // For a moment: clients look for the leader again, and find it here.
+        AppendError::Stopped(LogStopped::Moved) => ErrorCode::NotLeaderOrFollower,
         // Retriable: with the next answer the disk may have room, or the partition another leader.
         AppendError::Stopped(_) | AppendError::DiskFull { .. } => ErrorCode::KafkaStorageError,
         // Retriable, and no client takes it for more than it is.
@@ -28,6 +30,7 @@ pub fn append_error(error: &AppendError) -> (ErrorCode, Option<String>) {
 pub fn read_error(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Moved => ErrorCode::NotLeaderOrFollower,
         ReadError::File(_) => ErrorCode::KafkaStorageError,
         // Clients take it for what it is, and do not ask again and again.
         ReadError::Damaged(_) => ErrorCode::CorruptMessage,
@@ -41,6 +44,7 @@ pub fn delete_records_error(error: &DeleteRecordsError) -> ErrorCode {
         DeleteRecordsError::NotDeletable => ErrorCode::PolicyViolation,
         // The topic has gone meanwhile, with all its records.
         DeleteRecordsError::Stopped(LogStopped::Deleted) => ErrorCode::UnknownTopicOrPartition,
+        DeleteRecordsError::Stopped(LogStopped::Moved) => ErrorCode::NotLeaderOrFollower,
         DeleteRecordsError::Stopped(_) | DeleteRecordsError::File(_) => ErrorCode::KafkaStorageError,
     }
 }

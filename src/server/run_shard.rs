@@ -7,7 +7,7 @@ use crate::rt;
 use crate::server::accept::accept_connections;
 use crate::server::state::ServerState;
 use crate::shard::message::{ToControl, ToShard};
-use crate::shard::{DirectoryLogs, Shard, ShardStart};
+use crate::shard::{DirectoryLogs, Shard, ShardStart, run_relocations};
 
 /// Runs a shard: recovers, waits until all shards have, serves until told to stop.
 ///
@@ -56,6 +56,7 @@ async fn run(start: ShardStart) -> Result<(), String> {
         .into_iter()
         .map(|listener| rt::spawn(accept_connections(server.clone(), listener.into_listener())))
         .collect();
+    let relocating = rt::spawn(run_relocations(shard.clone()));
     control.send(ToControl::Serving { shard: id }).await;
 
     follow_control(&server, inbox).await;
@@ -64,10 +65,12 @@ async fn run(start: ShardStart) -> Result<(), String> {
     shard.control.close();
     server.stop();
     shard.prepare_shutdown();
+    shard.relocations.close();
     for task in accepting {
         task.await;
     }
     server.closed().await;
+    relocating.await;
     shard.shutdown().await.map_err(|error| error.to_string())?;
     control.send(ToControl::Stopped { shard: id }).await;
     Ok(())

@@ -115,17 +115,20 @@ impl DirectoryLogs {
         }
     }
 
-    /// Deletes a partition. Fine if it is not there.
-    pub async fn delete_partition(
-        &self,
-        directory: DirectoryId,
-        partition: TopicPartition,
-    ) -> Result<(), LogError> {
-        match self.place(directory, partition) {
-            Ok((_, log)) => log.delete_partition(partition).await,
-            // When the directory comes back, the metadata says that it is to be deleted there.
-            Err(_) => Ok(()),
+    /// Deletes a partition, wherever it is: it may be on its way to another directory. Fine if it is not there.
+    pub async fn delete_partition(&self, partition: TopicPartition) -> Result<(), LogError> {
+        let mut outcome = Ok(());
+        for log in self.logs.iter().flatten() {
+            outcome = outcome.and(log.delete_partition(partition).await);
         }
+        outcome
+    }
+
+    /// The log of a directory, if that is online.
+    pub fn of_directory(&self, id: DirectoryId) -> Option<Rc<ShardLog>> {
+        let nth = self.data_dirs.all().iter().position(|one| one.id() == Some(id))?;
+        self.data_dirs.all()[nth].online()?;
+        self.logs[nth].clone()
     }
 
     /// Waits until all logs that go on take records.

@@ -18,6 +18,7 @@ use crate::shard::log_options::topic_log_config;
 use crate::shard::message::{ControlPort, MetricsSnapshot, ToShard};
 use crate::shard::partition_table::{PartitionSlot, PartitionTable};
 use crate::shard::producer_ids::ProducerIds;
+use crate::shard::relocation::Relocations;
 
 /// What a shard is started with.
 pub struct ShardStart {
@@ -51,10 +52,12 @@ pub struct Shard {
     pub groups: Rc<GroupDriver>,
     /// Counts of what this shard has done.
     pub metrics: ShardMetrics,
-    logs: DirectoryLogs,
+    /// Moves of partitions between data directories.
+    pub relocations: Relocations,
+    pub(super) logs: DirectoryLogs,
     image: RefCell<Arc<ClusterImage>>,
     settings: RefCell<Arc<Settings>>,
-    partitions: RefCell<PartitionTable>,
+    pub(super) partitions: RefCell<PartitionTable>,
     image_changed: Event,
 }
 
@@ -83,6 +86,7 @@ impl Shard {
             producer_ids: ProducerIds::default(),
             groups: GroupDriver::new(&settings),
             metrics: ShardMetrics::default(),
+            relocations: Relocations::default(),
             logs,
             image: RefCell::new(image),
             settings: RefCell::new(settings),
@@ -262,8 +266,7 @@ impl Shard {
             if &**topic.name() == GROUP_METADATA_TOPIC {
                 self.groups.resign(partition.partition);
             }
-            let directory = topic.directory(partition.partition);
-            if let Err(error) = self.logs.delete_partition(directory, partition).await {
+            if let Err(error) = self.logs.delete_partition(partition).await {
                 let (topic, partition) = (topic.name(), partition.partition);
                 tracing::error!(%topic, partition, %error, "could not delete partition");
             }
@@ -281,7 +284,11 @@ impl Shard {
         (0..topic.partition_count()).filter(leads).collect()
     }
 
-    fn own_partitions(&self, image: &ClusterImage, topic: &TopicImage) -> Vec<(DirectoryId, PartitionSpec)> {
+    pub(super) fn own_partitions(
+        &self,
+        image: &ClusterImage,
+        topic: &TopicImage,
+    ) -> Vec<(DirectoryId, PartitionSpec)> {
         let config = Arc::new(topic_log_config(&image.topic_config(topic, self.node_id)));
         let mut specs = Vec::new();
         for partition in 0..topic.partition_count() {
@@ -302,7 +309,7 @@ impl Shard {
         specs
     }
 
-    fn lead_group_partitions(&self, image: &ClusterImage, topic: &TopicImage) {
+    pub(super) fn lead_group_partitions(&self, image: &ClusterImage, topic: &TopicImage) {
         for partition in self.led_of(image, topic) {
             if let Some(PartitionSlot::Online(log)) = self.partition(&TopicPartition {
                 topic: topic.id(),

@@ -14,10 +14,12 @@ mod log_options;
 pub mod message;
 pub mod partition_table;
 pub mod producer_ids;
+mod relocation;
 mod take_up_directories;
 
 pub use control_client::{ChangeError, ControlClient};
 pub use directory_logs::DirectoryLogs;
 pub use lane::{Shard, ShardStart};
 pub use partition_table::{PartitionSlot, PartitionTable};
+pub use relocation::{Relocation, Relocations, run_relocations};
 pub use take_up_directories::take_up_directories;

@@ -27,5 +27,5 @@ pub fn take_up_directories(
             (id, &**topic.name(), topic.directory(partition))
         })
     });
-    data_dirs.find_misplaced(partitions).map_err(|error| text(&error))
+    data_dirs.settle(partitions).map_err(|error| text(&error))
 }

@@ -33,3 +33,5 @@ mod swap;
 mod throttle;
 
 pub(super) use cleaner::{Cleaner, CompactionState};
+pub(super) use swap::SwapTurn;
+pub(super) use throttle::Throttle;

@@ -173,12 +173,13 @@ async fn sync_dir(dir: &Path) -> Result<(), FileError> {
 }
 
 /// Held while files get other names: whoever deletes the partition waits for its end.
-struct SwapTurn(Rc<PartitionLog>);
+pub(in crate::log) struct SwapTurn(Rc<PartitionLog>);
 
 impl SwapTurn {
     /// `None` if the partition takes no records any more.
-    fn take(log: &Rc<PartitionLog>) -> Option<SwapTurn> {
-        if log.stopped().is_some() {
+    pub fn take(log: &Rc<PartitionLog>) -> Option<SwapTurn> {
+        // Whoever copies the partition's files has one.
+        if log.stopped().is_some() || log.state.borrow().swapping {
             return None;
         }
         log.state.borrow_mut().swapping = true;

@@ -3,10 +3,10 @@
 use super::validate::validate;
 use super::{PartitionLog, Segment, SegmentIndex};
 use crate::base::ids::Offset;
-use crate::log::AppendError;
 use crate::log::options::TopicLogConfig;
 use crate::log::partition::partition_log::PartitionState;
 use crate::log::producer::{Verdict, encode_snapshot};
+use crate::log::{AppendError, LogStopped};
 use crate::rt;
 use crate::wire::records::{
     BatchHeader, TimestampType, patch_base_offset_and_epoch, patch_max_timestamp_log_append,
@@ -61,6 +61,9 @@ impl PartitionLog {
         let first = validate(&bytes, origin, &config, now_ms)?;
         let mut guard = self.state.borrow_mut();
         let state = &mut *guard;
+        if state.paused {
+            return Err(AppendError::Stopped(LogStopped::Moved));
+        }
         if first.has_producer()
             && let Verdict::Duplicate(batch) = state.producers.check(&first)?
         {

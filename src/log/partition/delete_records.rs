@@ -66,7 +66,7 @@ impl PartitionLog {
         self.wait_on_disk(before)
             .await
             .map_err(DeleteRecordsError::Stopped)?;
-        if let Some(stopped) = self.stopped() {
+        if let Some(stopped) = self.takes_no_changes() {
             return Err(DeleteRecordsError::Stopped(stopped));
         }
         self.raise_log_start(before)

@@ -115,7 +115,7 @@ impl PartitionLog {
             state.aborted.retain(|one| one.last_offset >= first);
             (removed, first)
         };
-        if removed.is_empty() || matches!(self.stopped(), Some(LogStopped::Deleted)) {
+        if removed.is_empty() || matches!(self.stopped(), Some(LogStopped::Deleted | LogStopped::Moved)) {
             return Ok(());
         }
         for (base, version) in removed {

@@ -13,7 +13,7 @@ use crate::rt::sync::Event;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -64,6 +64,8 @@ pub(in crate::log) struct PartitionState {
     pub compacted_below: Offset,
     /// Whether segments are given other names now: the directory keeps its own meanwhile.
     pub swapping: bool,
+    /// Whether it takes no changes for a moment, because the last of it is being copied to another data directory.
+    pub paused: bool,
     pub stopped: Option<LogStopped>,
 }
 
@@ -155,6 +157,7 @@ impl PartitionLog {
                 next_log_start: parts.positions.log_start,
                 compacted_below,
                 swapping: false,
+                paused: false,
                 stopped: None,
             }),
             waiters: RefCell::default(),
@@ -165,6 +168,11 @@ impl PartitionLog {
     /// The partition.
     pub fn id(&self) -> TopicPartition {
         self.id
+    }
+
+    /// The data directory it is in.
+    pub fn data_dir(&self) -> &Path {
+        self.shard.options.data_dir.path()
     }
 
     /// The topic's name.
@@ -249,6 +257,12 @@ impl PartitionLog {
             .stopped
             .clone()
             .or_else(|| self.shard.stopped())
+    }
+
+    /// Why it takes no changes now, if so: it has stopped, or is about to be in another data directory.
+    pub(in crate::log) fn takes_no_changes(&self) -> Option<LogStopped> {
+        let paused = self.state.borrow().paused;
+        self.stopped().or(paused.then_some(LogStopped::Moved))
     }
 
     /// The largest epoch not above `epoch`, and where it ended: what OffsetForLeaderEpoch answers.

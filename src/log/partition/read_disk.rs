@@ -6,7 +6,7 @@ use crate::log::file_names::SegmentFile;
 use crate::log::position_hints::BatchPlace;
 use crate::log::read_cache::{PIECE_BYTES, PieceKey};
 use crate::log::segment::{OffsetIndex, OffsetPosition, SharedFile};
-use crate::log::{Damage, ReadError};
+use crate::log::{Damage, LogStopped, ReadError};
 use crate::rt::{self, disk::ReadBuf};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
 use std::collections::BTreeMap;
@@ -162,6 +162,9 @@ impl DiskRead {
                         }
                     }
                 },
+                Err(ReadError::File(_)) if matches!(self.partition.stopped(), Some(LogStopped::Moved)) => {
+                    Err(ReadError::Moved)
+                }
                 // The segment was removed between plan and read.
                 Err(ReadError::File(_)) if wanted < self.partition.log_start() => {
                     Err(ReadError::OffsetOutOfRange {

@@ -10,6 +10,7 @@ mod delete_topics;
 mod draft;
 mod ensure_internal_topic;
 mod import_topic;
+mod move_partition;
 mod placement;
 mod producer_ids;
 mod start_server;
@@ -65,6 +66,10 @@ pub fn plan(
             Mode::Apply,
         ),
         Command::AllocateProducerIds => (producer_ids::plan(&mut draft)?, Mode::Apply),
+        Command::MovePartition { partition, directory } => (
+            move_partition::plan(&mut draft, partition, directory)?,
+            Mode::Apply,
+        ),
         Command::EnsureInternalTopic { topic } => (
             ensure_internal_topic::plan(&mut draft, topic, new_id)?,
             Mode::Apply,

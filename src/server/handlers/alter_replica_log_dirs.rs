@@ -1,9 +1,13 @@
 //! AlterReplicaLogDirs (key 34), versions 1 and 2 (KIP-113): moves partitions between the directories of a node.
 //!
-//! - A partition that is in the directory is where it is to be: no error, nothing to do. Any other directory:
-//!   LOG_DIR_NOT_FOUND.
+//! - The answer says that a move was begun; DescribeLogDirs shows how far it is, and when it has ended. Partitions are moved one
+//!   after the other, while they are in use, no faster than `replica.alter.log.dirs.io.max.bytes.per.second`.
+//! - A partition that is in the directory stays there: no error, and a move of it to another one is given up. A move to one directory
+//!   takes the place of one to another.
+//! - A directory the server does not have: LOG_DIR_NOT_FOUND; one that is offline: KAFKA_STORAGE_ERROR.
 //! - A partition this node does not lead: NOT_LEADER_OR_FOLLOWER; one that is not there: UNKNOWN_TOPIC_OR_PARTITION; one
-//!   that is offline: KAFKA_STORAGE_ERROR. The directory is looked at first, as in Apache Kafka.
+//!   that is offline: KAFKA_STORAGE_ERROR. The directory is looked at first, as in Apache Kafka. It is not remembered for
+//!   partitions that come later.
 //! - Directories are named by the absolute paths that DescribeLogDirs gives.
 
 use crate::base::ids::DirectoryId;
@@ -19,19 +23,22 @@ use crate::wire::messages::alter_replica_log_dirs::{
 };
 use crate::wire::messages::{AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse};
 
-/// Says of each partition whether it is where it is to be.
+/// Begins the moves.
 pub async fn handle(cx: &RequestContext, request: AlterReplicaLogDirsRequest) -> AlterReplicaLogDirsResponse {
     let image = cx.shard().image();
     let mut results: Vec<AlterReplicaLogDirTopicResult> = Vec::new();
     for dir in request.dirs {
         let mut all = cx.shard().data_dirs().all().iter();
         let directory = all.find(|directory| log_dir_name(directory.path()) == dir.path);
-        let directory = directory.and_then(Directory::id);
+        let directory = match directory {
+            Some(directory) => online_id(directory).ok_or(ErrorCode::KafkaStorageError),
+            None => Err(ErrorCode::LogDirNotFound),
+        };
         for topic in dir.topics {
             let partitions = topic.partitions.iter().map(|&partition_index| {
                 let code = match directory {
-                    Some(id) => found(cx.shard(), &image, &topic.name, partition_index, id),
-                    None => ErrorCode::LogDirNotFound,
+                    Ok(id) => relocate(cx.shard(), &image, &topic.name, partition_index, id),
+                    Err(code) => code,
                 };
                 AlterReplicaLogDirPartitionResult {
                     partition_index,
@@ -59,7 +66,11 @@ pub async fn handle(cx: &RequestContext, request: AlterReplicaLogDirsRequest) ->
     }
 }
 
-fn found(
+fn online_id(directory: &Directory) -> Option<DirectoryId> {
+    directory.id().filter(|_| directory.online().is_some())
+}
+
+fn relocate(
     shard: &Shard,
     image: &ClusterImage,
     topic: &str,
@@ -70,8 +81,10 @@ fn found(
         return ErrorCode::UnknownTopicOrPartition;
     };
     match find(shard, image, topic, partition) {
-        Ok(_) if topic.directory(partition) == directory => ErrorCode::None,
-        Ok(_) => ErrorCode::LogDirNotFound,
+        Ok(log) => {
+            shard.relocate(log.id(), directory);
+            ErrorCode::None
+        }
         Err(error) => error.code(),
     }
 }

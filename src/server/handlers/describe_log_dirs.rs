@@ -4,6 +4,7 @@
 //!   space (KIP-827) shows once per node.
 //! - A partition's size is that of all its batches, also those that are still in the write-ahead log or, with `durability =
 //!   "relaxed"`, in memory.
+//! - A partition that is on its way to another directory shows there, too, with `is_future_key` and how many offsets the copy is behind.
 //! - No directory is ever cordoned (KIP-1066).
 //! - Partitions that are offline are left out, as in Apache Kafka. A directory that is offline, or whose file system does not
 //!   answer: KAFKA_STORAGE_ERROR.
@@ -12,9 +13,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use crate::base::ids::DirectoryId;
 use crate::log::Directory;
 use crate::rt;
+use crate::rt::disk::Space;
 use crate::server::context::RequestContext;
 use crate::server::handlers::partition_lookup::find;
 use crate::wire::errors::ErrorCode;
@@ -26,36 +27,51 @@ use crate::wire::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 /// Answers with the directories and what is in them.
 pub async fn handle(cx: &RequestContext, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     let wanted = request.topics.map(by_name);
-    let mut results = Vec::new();
-    for directory in cx.shard().data_dirs().all() {
-        results.push(describe(cx, directory, wanted.as_ref()).await);
+    let directories = cx.shard().data_dirs().all();
+    let mut spaces = Vec::with_capacity(directories.len());
+    for directory in directories {
+        spaces.push(space(directory).await);
     }
+    // All at one moment: a partition that is moved is shown in one place.
+    let described = directories
+        .iter()
+        .zip(spaces)
+        .map(|(directory, space)| describe(cx, directory, space, wanted.as_ref()));
     DescribeLogDirsResponse {
-        results,
+        results: described.collect(),
         ..DescribeLogDirsResponse::default()
     }
 }
 
-async fn describe(cx: &RequestContext, directory: &Directory, wanted: Option<&Wanted>) -> DescribeLogDirsResult {
+/// The room on a directory's disk, unless it is offline or does not answer.
+async fn space(directory: &Directory) -> Option<Space> {
+    directory.online()?;
     let path = directory.path();
+    let space = rt::disk::space(path).await;
+    space
+        .inspect_err(|error| {
+            tracing::error!(path = %path.display(), %error, "the data directory can't be looked at");
+        })
+        .ok()
+}
+
+fn describe(
+    cx: &RequestContext,
+    directory: &Directory,
+    space: Option<Space>,
+    wanted: Option<&Wanted>,
+) -> DescribeLogDirsResult {
     let mut result = DescribeLogDirsResult {
-        log_dir: log_dir_name(path),
+        log_dir: log_dir_name(directory.path()),
         ..DescribeLogDirsResult::default()
     };
-    let (Some(id), Some(_)) = (directory.id(), directory.online()) else {
-        result.error_code = ErrorCode::KafkaStorageError.code();
-        return result;
-    };
-    match rt::disk::space(path).await {
-        Ok(space) => {
+    match space {
+        Some(space) => {
             result.total_bytes = signed(space.total_bytes);
             result.usable_bytes = signed(space.usable_bytes);
-            result.topics = topics(cx, id, wanted);
+            result.topics = topics(cx, directory, wanted);
         }
-        Err(error) => {
-            tracing::error!(path = %path.display(), %error, "the data directory can't be looked at");
-            result.error_code = ErrorCode::KafkaStorageError.code();
-        }
+        None => result.error_code = ErrorCode::KafkaStorageError.code(),
     }
     result
 }
@@ -77,7 +93,7 @@ fn by_name(topics: Vec<DescribableLogDirTopic>) -> Wanted {
     wanted
 }
 
-fn topics(cx: &RequestContext, directory: DirectoryId, wanted: Option<&Wanted>) -> Vec<DescribeLogDirsTopic> {
+fn topics(cx: &RequestContext, directory: &Directory, wanted: Option<&Wanted>) -> Vec<DescribeLogDirsTopic> {
     let image = cx.shard().image();
     let mut found = Vec::new();
     for topic in image.topics_by_name() {
@@ -89,15 +105,25 @@ fn topics(cx: &RequestContext, directory: DirectoryId, wanted: Option<&Wanted>) 
             },
         };
         let partitions: Vec<_> = (0..topic.partition_count())
-            .filter(|index| topic.directory(*index) == directory)
             .filter(|index| wanted_partitions.is_none_or(|wanted| wanted.contains(index)))
             .filter_map(|index| {
                 let log = find(cx.shard(), &image, &topic, index).ok()?;
+                // Not by the metadata, which is ahead of it at the end of a move.
+                if log.data_dir() == directory.path() {
+                    return Some(DescribeLogDirsPartition {
+                        partition_index: index,
+                        partition_size: signed(log.size_bytes()),
+                        offset_lag: 0,
+                        is_future_key: false,
+                    });
+                }
+                let relocation = cx.shard().relocations.of(log.id());
+                let relocation = relocation.filter(|relocation| Some(relocation.to) == directory.id())?;
                 Some(DescribeLogDirsPartition {
                     partition_index: index,
-                    partition_size: signed(log.size_bytes()),
-                    offset_lag: 0,
-                    is_future_key: false,
+                    partition_size: signed(relocation.bytes),
+                    offset_lag: (log.log_end().0 - relocation.end.0).max(0),
+                    is_future_key: true,
                 })
             })
             .collect();

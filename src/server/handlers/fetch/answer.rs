@@ -172,6 +172,7 @@ fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) 
                     }
                     records = read;
                 }
+                Err(ReadError::Moved) => data.error_code = read_error(&ReadError::Moved).code(),
                 Err(error) => {
                     // Damage was logged where it was found, once for each place.
                     if !matches!(error, ReadError::Damaged(_)) {

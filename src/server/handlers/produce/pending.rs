@@ -157,6 +157,7 @@ fn failed_commit(stopped: Option<LogStopped>, topic: TopicId) -> ErrorCode {
     match stopped {
         Some(LogStopped::Deleted) if topic == TopicId::ZERO => ErrorCode::UnknownTopicOrPartition,
         Some(LogStopped::Deleted) => ErrorCode::UnknownTopicId,
+        Some(LogStopped::Moved) => ErrorCode::NotLeaderOrFollower,
         _ => ErrorCode::KafkaStorageError,
     }
 }
