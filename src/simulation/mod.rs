@@ -29,4 +29,5 @@ mod producer;
 mod promise;
 mod runs;
 mod server_life;
+mod shard_failure;
 mod topic_changes;
