@@ -25,8 +25,8 @@ pub enum BenchCommand {
 /// Options of `corelane bench run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A workload file, or the name of a built-in one: big, mid, spread, tiny, tiny-pipelined, latency, end-to-end,
-    /// fetch-tail, fetch-cold, fetch-cold-one
+    /// A workload file, or the name of a built-in one: big, mid, spread, tiny, tiny-pipelined, latency, latency-busy,
+    /// end-to-end, fetch-tail, fetch-cold, fetch-cold-one
     pub workload: String,
     #[command(flatten)]
     pub target: Target,

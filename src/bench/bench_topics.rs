@@ -48,7 +48,12 @@ impl BenchTopics {
     ///
     /// # Errors
     /// When the broker refuses, or takes too long.
-    pub fn create(client: &mut BrokerClient, workload: &Workload, kind: &str) -> anyhow::Result<BenchTopics> {
+    pub fn create(
+        client: &mut BrokerClient,
+        workload: &Workload,
+        kind: &str,
+        config: &BTreeMap<String, String>,
+    ) -> anyhow::Result<BenchTopics> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (now_ms, process) = (now.as_millis(), std::process::id());
         let name = |index| format!("bench-{}-{kind}-{now_ms}-{process}-{index}", workload.name);
@@ -57,7 +62,7 @@ impl BenchTopics {
             name: name.clone(),
             num_partitions: workload.topics.partitions,
             replication_factor: workload.topics.replication_factor,
-            configs: configs(&workload.topics.config),
+            configs: configs(config),
             ..CreatableTopic::default()
         };
         let request = CreateTopicsRequest {

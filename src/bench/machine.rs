@@ -9,7 +9,7 @@ pub struct Machine {
     pub kernel: String,
     /// Model of its first CPU, as far as it tells.
     pub cpu: String,
-    /// CPUs this process may use.
+    /// Its CPUs.
     pub cpus: usize,
     /// Main memory in GiB.
     pub memory_gib: f64,
@@ -29,7 +29,10 @@ impl Machine {
                 || "unknown".to_string(),
                 |model| model.trim_start_matches([' ', '\t', ':']).to_string(),
             ),
-            cpus: std::thread::available_parallelism().map_or(0, usize::from),
+            cpus: cpuinfo
+                .lines()
+                .filter(|line| line.starts_with("processor"))
+                .count(),
             memory_gib: kib.unwrap_or(0.0) / f64::from(1 << 20),
         }
     }

@@ -24,6 +24,9 @@ use super::window::Window;
 use super::workload::{Consumers, Workload};
 use crate::wire::api::ApiKey;
 
+/// Batches of old records: those of a busy topic.
+const BACKLOG_BATCH_BYTES: usize = 256 * 1024;
+
 /// A line of the timeline.
 const SLICE: Duration = Duration::from_secs(1);
 
@@ -127,37 +130,17 @@ fn drive(
     Ok(window)
 }
 
-/// Groups that read all that is written.
+/// Groups that read what is written, from the first record on.
 fn tail_readers(
     topics: &Rc<BenchTopics>,
     consumers: &Consumers,
     first_connection: usize,
     batch: BatchSize,
 ) -> anyhow::Result<Readers> {
-    let mut connections = Connections::default();
-    let mut lanes = Vec::new();
-    for group in 0..consumers.groups {
-        // Each group has connections of its own, as it would have in life.
-        let first = connections.opened.len();
-        let of_group = Connections::open(
-            &topics.leaders,
-            first_connection + first,
-            consumers.connections,
-            consumers.in_flight,
-        )?;
-        lanes.extend(of_group.lanes(topics, consumers.in_flight, group, first, |_| (0, i64::MAX)));
-        connections.append(of_group);
-    }
-    let load = FetchLoad::new(
-        lanes,
-        batch,
-        frame::fetch_builder(Rc::clone(topics), consumers),
-        topics.partitions_per_topic(),
-    );
-    Ok(Readers { connections, load })
+    readers(topics, consumers, first_connection, batch, |_| (0, i64::MAX))
 }
 
-/// Consumers that read old records again and again, which are written first.
+/// Groups that read old records again and again, which are written first.
 fn backlog_readers(
     workload: &Workload,
     consumers: &Consumers,
@@ -165,7 +148,10 @@ fn backlog_readers(
     client: &BrokerClient,
     first_connection: usize,
 ) -> anyhow::Result<Readers> {
-    let mut producers = Producers::new(workload, topics, client, Writers::Any)?;
+    let mut writing = workload.clone();
+    writing.producers.batch_bytes = BACKLOG_BATCH_BYTES;
+    writing.producers.partitions_per_request = 1;
+    let mut producers = Producers::new(&writing, topics, client, Writers::Any)?;
     let requests = consumers
         .backlog_bytes
         .div_ceil(producers.load.batch_bytes_per_request());
@@ -174,21 +160,34 @@ fn backlog_readers(
         .run(&mut producers.load, Until::Idle(PATIENCE))
         .context("writing the backlog")?;
     let written = producers.load.written_records();
-    let connections = Connections::open(
-        &topics.leaders,
-        first_connection,
-        consumers.connections,
-        consumers.in_flight,
-    )?;
-    let lanes = connections.lanes(topics, consumers.in_flight, 0, 0, |partition| {
-        (0, written[partition] as i64)
-    });
-    let mut load = FetchLoad::new(
-        lanes,
-        producers.batch,
-        frame::fetch_builder(Rc::clone(topics), consumers),
-        topics.partitions_per_topic(),
-    );
-    load.set_repeat(true);
+    let range = |partition: usize| (0, written[partition] as i64);
+    let mut readers = readers(topics, consumers, first_connection, producers.batch, range)?;
+    readers.load.set_repeat(true);
+    Ok(readers)
+}
+
+/// Groups that read partitions from where to where `range` says. Each has connections of its own, as it would have in life.
+fn readers(
+    topics: &Rc<BenchTopics>,
+    consumers: &Consumers,
+    first_connection: usize,
+    batch: BatchSize,
+    range: impl Fn(usize) -> (i64, i64),
+) -> anyhow::Result<Readers> {
+    let mut connections = Connections::default();
+    let mut lanes = Vec::new();
+    for group in 0..consumers.groups {
+        let first = connections.opened.len();
+        let of_group = Connections::open(
+            &topics.leaders,
+            first_connection + first,
+            consumers.connections,
+            consumers.in_flight,
+        )?;
+        lanes.extend(of_group.lanes(topics, consumers.in_flight, group, first, &range));
+        connections.append(of_group);
+    }
+    let build = frame::fetch_builder(Rc::clone(topics), consumers);
+    let load = FetchLoad::new(lanes, batch, build, topics.partitions_per_topic());
     Ok(Readers { connections, load })
 }

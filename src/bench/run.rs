@@ -1,5 +1,6 @@
 //! `bench run`: one workload from its file to its report.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::ensure;
@@ -59,9 +60,19 @@ fn measure(
     topics: &mut Vec<Rc<BenchTopics>>,
     broker: Option<BrokerProcess>,
 ) -> anyhow::Result<Outcome> {
-    topics.push(Rc::new(BenchTopics::create(client, workload, "written")?));
+    topics.push(Rc::new(BenchTopics::create(
+        client,
+        workload,
+        "written",
+        &workload.topics.config,
+    )?));
     if workload.catch_up.is_some() {
-        topics.push(Rc::new(BenchTopics::create(client, workload, "backlog")?));
+        topics.push(Rc::new(BenchTopics::create(
+            client,
+            workload,
+            "backlog",
+            &BTreeMap::new(),
+        )?));
     }
     let (written, backlog) = (&topics[0], topics.get(1));
     let window = Window::new(broker);

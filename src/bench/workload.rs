@@ -9,7 +9,7 @@ use super::open_messaging;
 use crate::wire::records::Compression;
 
 /// The workloads that come with the program: name and text.
-pub const BUILT_IN: [(&str, &str); 10] = [
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("big", include_str!("../../config/bench/big.toml")),
     ("mid", include_str!("../../config/bench/mid.toml")),
     ("tiny", include_str!("../../config/bench/tiny.toml")),
@@ -19,6 +19,10 @@ pub const BUILT_IN: [(&str, &str); 10] = [
         include_str!("../../config/bench/tiny-pipelined.toml"),
     ),
     ("latency", include_str!("../../config/bench/latency.toml")),
+    (
+        "latency-busy",
+        include_str!("../../config/bench/latency-busy.toml"),
+    ),
     ("end-to-end", include_str!("../../config/bench/end-to-end.toml")),
     ("fetch-tail", include_str!("../../config/bench/fetch-tail.toml")),
     ("fetch-cold", include_str!("../../config/bench/fetch-cold.toml")),
@@ -54,8 +58,8 @@ pub struct Workload {
     /// Who reads. When `measure = "fetch"` it is they who are timed; else they read along what is written, and the time
     /// from producer to consumer is measured as well.
     pub consumers: Option<Consumers>,
-    /// Who reads old records beside the producers, again and again: `backlog_bytes` of them are written to a topic of their
-    /// own, like the first one, before the warm-up. Only when `measure = "produce"`.
+    /// Who reads old records beside the producers, again and again: `backlog_bytes` of them are written before the warm-up,
+    /// in batches of 256 KiB, to topics of their own with the broker's configs. Only when `measure = "produce"`.
     pub catch_up: Option<Consumers>,
 }
 
@@ -82,7 +86,7 @@ pub struct Topics {
     /// Replicas of each partition.
     #[serde(default = "default_replication_factor")]
     pub replication_factor: i16,
-    /// Configs the topic is created with, by Kafka's names.
+    /// Configs the topics are created with, by Kafka's names.
     #[serde(default)]
     pub config: std::collections::BTreeMap<String, String>,
 }
