@@ -181,6 +181,7 @@ impl Committer {
             durable: false,
             runs,
         });
+        self.shard.read_cache.note_write();
         let (shard, flights) = (self.shard.clone(), self.flights.clone());
         let keeper = self.keeper.clone();
         rt::spawn(async move {
@@ -195,6 +196,7 @@ impl Committer {
     /// Writes a partition's tail to its segment, instead of the write-ahead log.
     fn write_directly(&self, partition: Rc<PartitionLog>) {
         partition.state.borrow_mut().direct = true;
+        self.shard.read_cache.note_write();
         let shard = self.shard.clone();
         let flights = self.flights.clone();
         rt::spawn(async move {

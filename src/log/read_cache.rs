@@ -3,11 +3,13 @@
 use super::FileError;
 use super::segment::SharedFile;
 use crate::base::ids::{Offset, TopicPartition};
-use crate::rt::{self, disk::ReadBuf, sync::Event};
-use std::cell::RefCell;
+use crate::base::time::Monotonic;
+use crate::rt::{self, disk::ReadBuf, sync::Budget, sync::Event};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Size and alignment of a piece, in bytes. Large enough that a disk gives its full rate with the few that a fetch asks for
 /// at once; small enough that a shard's budget holds many.
@@ -15,6 +17,16 @@ pub(super) const PIECE_BYTES: u64 = 256 << 10;
 
 /// Reads under way beyond which nothing is read ahead: the disk is busy, and who waits for a piece now would wait longer.
 const BUSY_READS: usize = 32;
+
+/// Reads that the disk is given at the same time: enough for its full rate, also from a single consumer.
+const READS_AT_ONCE: usize = 32;
+
+/// How many times fewer they are while producers write. With more, what a producer waits for would stand in the disk's queue
+/// behind megabytes that consumers of old records have asked for.
+const FEWER_BESIDE_WRITES: usize = 8;
+
+/// For so long after a write that producers wait for they count as writing.
+const WRITES_LATELY: Duration = Duration::from_millis(100);
 
 /// Which piece of which segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +46,8 @@ pub(super) struct ReadCache(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     budget_bytes: usize,
+    at_once: Budget,
+    last_write: Cell<Option<Monotonic>>,
     pieces: RefCell<Pieces>,
 }
 
@@ -155,6 +169,8 @@ impl ReadCache {
     pub fn new(budget_bytes: usize) -> ReadCache {
         ReadCache(Rc::new(Inner {
             budget_bytes,
+            at_once: Budget::new(READS_AT_ONCE),
+            last_write: Cell::new(None),
             pieces: RefCell::default(),
         }))
     }
@@ -222,7 +238,9 @@ impl ReadCache {
         self.0.pieces.borrow_mut().insert(key, loading.clone(), asked);
         let (cache, file, event) = (self.clone(), file.clone(), loading.clone());
         rt::spawn(async move {
+            let turn = cache.0.at_once.take(cache.share_of_disk()).await;
             let read = file.read_at(key.piece * PIECE_BYTES, PIECE_BYTES as usize).await;
+            drop(turn);
             // An error shows to whoever reads again.
             // What stands behind the readable part now (padding, a write under way) is not what will be read there.
             let bytes = read.ok().map(|bytes| bytes.slice(..readable.min(bytes.len())));
@@ -233,6 +251,20 @@ impl ReadCache {
             event.notify_all();
         });
         loading
+    }
+
+    /// How much of what the disk may be given a read takes now.
+    fn share_of_disk(&self) -> usize {
+        let lately = |write: Monotonic| rt::now().since(write) < WRITES_LATELY;
+        match self.0.last_write.get().is_some_and(lately) {
+            true => FEWER_BESIDE_WRITES,
+            false => 1,
+        }
+    }
+
+    /// Producers wait for a write that begins now.
+    pub fn note_write(&self) {
+        self.0.last_write.set(Some(rt::now()));
     }
 
     /// Forgets a partition that is gone.

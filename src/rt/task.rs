@@ -19,7 +19,7 @@ pub fn yield_now() -> impl Future<Output = ()> {
     backend::task::yield_now()
 }
 
-/// Yields if the shard has run for a while (about 1 ms) or has I/O to look at; else costs a comparison.
+/// Yields if the task has had its turn (100 us) or there is I/O to look at; else costs a look at the clock.
 pub fn yield_if_needed() -> impl Future<Output = ()> {
     backend::task::yield_if_needed()
 }

@@ -1,9 +1,11 @@
 //! Tasks, on whichever executor this thread has.
 
 use super::executor::{Kind, kind, queue};
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 /// The outcome is `None` if the task was aborted.
 pub(in crate::rt) enum JoinHandle<T> {
@@ -62,7 +64,20 @@ pub(in crate::rt) fn yield_now() -> impl Future<Output = ()> {
     })
 }
 
-pub(in crate::rt) fn yield_if_needed() -> impl Future<Output = ()> {
-    // Outside of its own executors glommio's is ready at once.
-    ::glommio::yield_if_needed()
+/// How long a task may keep the others waiting. glommio's timer counts from when the executor last looked at I/O, and is far
+/// longer: a few tasks that each use it up put every step of every request off by as many milliseconds.
+const LONGEST_TURN: Duration = Duration::from_micros(100);
+
+thread_local! {
+    /// When a task of this thread last began a turn, as far as it is known here.
+    static TURN_BEGAN: Cell<Instant> = Cell::new(Instant::now());
+}
+
+pub(in crate::rt) async fn yield_if_needed() {
+    if TURN_BEGAN.get().elapsed() < LONGEST_TURN {
+        // Outside of its own executors glommio's is ready at once.
+        return ::glommio::yield_if_needed().await;
+    }
+    yield_now().await;
+    TURN_BEGAN.set(Instant::now());
 }

@@ -25,7 +25,10 @@ const LANDING_BYTES: usize = 4096;
 /// The kernel takes no more slices at once (UIO_MAXIOV).
 const MAX_SLICES: usize = 1024;
 
-/// After a partial send the rest goes out in pieces of so many slices, for their list has to be copied.
+/// The kernel copies this much in one call, at most, so that other tasks get their turn.
+const TURN_BYTES: usize = 256 * 1024;
+
+/// Where a slice has to be cut, no more than this many go out at once, for their list has to be copied.
 const REST_SLICES: usize = 64;
 
 thread_local! {
@@ -81,7 +84,7 @@ impl Stream {
     }
 
     pub(in crate::rt) async fn read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        ::glommio::yield_if_needed().await;
+        crate::rt::yield_if_needed().await;
         poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
@@ -172,23 +175,36 @@ impl Stream {
                 at += 1;
             }
             sent = n;
-            ::glommio::yield_if_needed().await;
+            crate::rt::yield_if_needed().await;
         }
     }
 
-    /// One send of as much as the kernel takes.
+    /// One send of as much as the kernel takes, and as one turn may have.
     fn send_some(&self, slices: &[IoSlice<'_>], sent: usize) -> rustix::io::Result<usize> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let mut control = SendAncillaryBuffer::default();
-        if sent == 0 {
-            let slices = &slices[..slices.len().min(MAX_SLICES)];
-            return sendmsg(self.fd(), slices, &mut control, flags);
+        let mut bytes = 0;
+        let fit = slices.iter().take(MAX_SLICES).take_while(|slice| {
+            bytes += slice.len();
+            bytes <= TURN_BYTES
+        });
+        let whole = fit.count();
+        if sent == 0 && whole > 0 {
+            return sendmsg(self.fd(), &slices[..whole], &mut control, flags);
         }
-        let mut rest = [IoSlice::new(&[]); REST_SLICES];
-        let count = slices.len().min(REST_SLICES);
-        rest[..count].copy_from_slice(&slices[..count]);
-        rest[0].advance(sent);
-        sendmsg(self.fd(), &rest[..count], &mut control, flags)
+        let mut cut = [IoSlice::new(&[]); REST_SLICES];
+        let (mut count, mut skip, mut room) = (0, sent, TURN_BYTES);
+        for (cut, slice) in cut.iter_mut().zip(slices) {
+            let bytes = &slice[std::mem::take(&mut skip)..];
+            let bytes = &bytes[..bytes.len().min(room)];
+            *cut = IoSlice::new(bytes);
+            count += 1;
+            room -= bytes.len();
+            if room == 0 {
+                break;
+            }
+        }
+        sendmsg(self.fd(), &cut[..count], &mut control, flags)
     }
 
     pub(in crate::rt) fn shutdown(&self) {
