@@ -7,6 +7,7 @@
 //! No borrow of its state may live across an `.await`: look up, copy what is needed, await, look up again.
 //! Start reading in [`lane`].
 
+mod bring_to_segments;
 pub mod control_client;
 mod directory_logs;
 pub mod lane;
@@ -17,6 +18,7 @@ pub mod producer_ids;
 mod relocation;
 mod take_up_directories;
 
+pub use bring_to_segments::bring_to_segments;
 pub use control_client::{ChangeError, ControlClient};
 pub use directory_logs::DirectoryLogs;
 pub use lane::{Shard, ShardStart};

@@ -10,13 +10,15 @@ mod kafka_jars;
 #[path = "../kafka_server/mod.rs"]
 mod kafka_server;
 
+mod compaction;
+mod export;
 mod import;
 mod talk;
 
 use fixture::{Broker, Options};
 use kafka_jars::KafkaJars;
 use kafka_server::KafkaServer;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Settings with which Kafka compacts at once what can be.
@@ -29,18 +31,73 @@ fn files_go_from_kafka_to_us_and_back() {
     };
     let mut kafka = KafkaServer::start(jars, KAFKA_SETTINGS);
     let wanted = import::fill(&kafka);
-    kafka.stop();
-
+    let id = export::create_in_kafka(&kafka.bootstrap());
+    let kafkas = compaction::survivors(&kafka.bootstrap(), &kafka.log_dir());
     // A server that has been there before, with data of its own.
-    let mut broker = Broker::start(Options::shards(1).set("group.initial.rebalance.delay.ms", 0));
+    let mut broker = Broker::start(Options::shards(1).set("log.cleaner.backoff.ms", 100));
+    let ours = compaction::survivors(broker.bootstrap(), &broker.data_dir());
+    compaction::check_bite(&kafkas);
+    assert!(ours == kafkas, "compaction has left other records than Kafka's");
+    broker.stop();
+    export::refused_while_kafka_runs(&kafka, &broker);
+    kafka.stop();
+    broker.start_again(1);
     import::refused_while_the_server_runs(&broker, &kafka);
     broker.stop();
+
     import::import(&kafka, &broker);
     broker.start_again(1);
     import::check(broker.bootstrap(), &wanted);
     broker.sigkill_and_restart(1);
     import::check(broker.bootstrap(), &wanted);
+
+    let given = export::fill(&mut broker);
+    export::export(&kafka, &broker, id);
+    export::dump(&kafka);
+    kafka.start_again();
+    export::check(&kafka, &given);
+    // What was exported is here as before.
+    broker.start_again(1);
+    import::check_topics(broker.bootstrap(), &wanted);
     broker.stop();
+}
+
+/// Adds the files of a partition's directory that Kafka's tool reads.
+fn add_dumpable(partition: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(partition).expect("listed") {
+        let path = entry.expect("an entry").path();
+        let known = ["log", "index", "timeindex", "snapshot", "txnindex"];
+        if path
+            .extension()
+            .is_some_and(|extension| known.iter().any(|one| extension == *one))
+        {
+            files.push(path);
+        }
+    }
+}
+
+/// Runs Kafka's `DumpLogSegments` on files; it must find nothing wrong.
+fn dump(kafka: &KafkaServer, files: &[PathBuf]) {
+    let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let output = kafka
+        .java("org.apache.kafka.tools.DumpLogSegments")
+        .args(["--deep-iteration", "--files", &list.join(",")])
+        .output()
+        .expect("java runs");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let bad = [
+        "Mismatch",
+        "Found",
+        "rror",
+        "xception",
+        "isvalid: false",
+        "corrupt",
+    ];
+    let complaint = text
+        .lines()
+        .find(|line| bad.iter().any(|word| line.contains(word)));
+    assert!(output.status.success() && complaint.is_none(), "{complaint:?}");
+    assert_eq!(text.matches("Dumping ").count(), files.len());
 }
 
 /// Runs `corelane storage`.

@@ -273,6 +273,41 @@ impl Talk {
         answer.results[0].configs[0].value.clone()
     }
 
+    pub fn set_config(&mut self, topic: &str, name: &str, value: &str) {
+        use corelane::wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![AlterConfigsResource {
+                resource_type: 2,
+                resource_name: topic.to_string(),
+                configs: vec![AlterableConfig {
+                    name: name.to_string(),
+                    config_operation: 0,
+                    value: Some(value.to_string()),
+                }],
+            }],
+            validate_only: false,
+        };
+        let answer = self.client.call(&request, 1);
+        assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
+    }
+
+    /// Deletes the records before an offset.
+    pub fn delete_records(&mut self, topic: &str, partition: i32, before: i64) {
+        use corelane::wire::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
+        let request = DeleteRecordsRequest {
+            topics: vec![DeleteRecordsTopic {
+                name: topic.to_string(),
+                partitions: vec![DeleteRecordsPartition {
+                    partition_index: partition,
+                    offset: before,
+                }],
+            }],
+            timeout_ms: 60_000,
+        };
+        let answer = self.client.call(&request, 2);
+        assert_eq!(answer.topics[0].partitions[0].error_code, 0, "{answer:?}");
+    }
+
     fn fetch(&mut self, topic: &str, partition: i32, from: i64, committed_only: bool) -> PartitionData {
         let request = FetchRequest {
             max_wait_ms: 100,

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::Value;
 
+use super::durable_files::read_if_there;
 use super::inspection_report::{as_json, batch_as_json, batch_as_line, print_human};
 use crate::base::ids::Offset;
 use crate::cli::output::{Format, print_json, print_line};
@@ -161,12 +162,4 @@ fn inspect_segment(
     shown?;
     inspection.segment(segment.with_context(reading)?, is_last);
     Ok(())
-}
-
-fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
-    }
 }

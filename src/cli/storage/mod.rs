@@ -1,8 +1,11 @@
-//! `corelane storage`: files of a data directory, looked at, taken in and mended without a broker. One file or folder per subcommand.
+//! `corelane storage`: files of a data directory, looked at, taken in and given away without a broker. One file or folder per subcommand.
 
+mod durable_files;
+mod export;
 mod import;
 mod inspect;
 mod inspection_report;
+mod kafka_lock;
 mod stopped_server;
 
 use clap::Subcommand;
@@ -11,6 +14,8 @@ use clap::Subcommand;
 pub enum StorageCommand {
     /// Show what a partition's directory holds, and what is damaged
     Inspect(inspect::InspectArgs),
+    /// Give a topic of a stopped server to a stopped Apache Kafka broker
+    Export(export::ExportArgs),
     /// Take topics from the log directories of a stopped Apache Kafka broker
     Import(import::ImportArgs),
 }
@@ -18,6 +23,7 @@ pub enum StorageCommand {
 pub fn run(command: &StorageCommand) -> anyhow::Result<()> {
     match command {
         StorageCommand::Inspect(args) => inspect::run(args),
+        StorageCommand::Export(args) => export::run(args),
         StorageCommand::Import(args) => import::run(args),
     }
 }

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::base::ids::TopicId;
 use crate::cli::serve::{DataDirectories, ServeArgs, start_settings};
-use crate::log::{DataDir, DataDirs};
-use crate::metadata::{ClusterImage, MetadataLog, Record, Versions, plan_start};
+use crate::log::{DataDir, DataDirs, Directory};
+use crate::metadata::{ClusterImage, MetadataLog, Record, TopicImage, Versions, plan_start};
 use crate::rt;
+use crate::shard::{bring_to_segments, take_up_directories};
 
 /// Whose files are meant.
 #[derive(Debug, Args)]
@@ -62,11 +63,8 @@ impl StoppedServer {
                 plan_start(&server.image, settings.server_id, 1, &online, random_cluster_id)?;
             server.append(&records, image)?;
         }
-        let of = server.image.server().server_id;
-        server.data_dirs.claim(server.image.cluster_id(), of)?;
-        let deleted = loaded.deleted.iter();
-        let deleted = deleted.map(|topic| (topic.id, &*topic.name, topic.partitions));
-        server.data_dirs.clear_away(deleted)?;
+        take_up_directories(&server.data_dirs, &server.image, &loaded.deleted)
+            .map_err(|reason| anyhow::anyhow!(reason))?;
         Ok(server)
     }
 
@@ -79,6 +77,40 @@ impl StoppedServer {
     pub fn home(&self) -> &Arc<DataDir> {
         let home = self.data_dirs.home().online();
         home.expect("it could be opened, or nothing was")
+    }
+
+    /// The data directory a partition is in.
+    pub fn directory_of(&self, topic: &TopicImage, partition: i32) -> anyhow::Result<&Arc<DataDir>> {
+        let directory = self.data_dirs.by_id(topic.directory(partition));
+        let online = directory.and_then(|directory| directory.online());
+        online.with_context(|| {
+            format!(
+                "partition {partition} of {} is in a data directory that is not there: name all of them",
+                topic.name()
+            )
+        })
+    }
+
+    /// Sees that the segments of a topic hold all that was acknowledged, as after an orderly end.
+    pub fn bring_to_segments(&self, topic: &TopicImage) -> anyhow::Result<()> {
+        let left = |directory: &Directory| {
+            let online = directory.online();
+            online.is_some_and(|data_dir| !data_dir.recovered_wals().is_empty())
+        };
+        if !self.data_dirs.all().iter().any(left) {
+            return Ok(());
+        }
+        rt::probe()?;
+        let (data_dirs, image) = (self.data_dirs.clone(), self.image.clone());
+        let offline = rt::run_on_shard(move || async move { bring_to_segments(data_dirs, &image).await })??;
+        match offline.into_iter().find(|(id, _)| id.topic == topic.id()) {
+            None => Ok(()),
+            Some((id, reason)) => bail!(
+                "partition {} of {} can't be taken up: {reason}",
+                id.partition,
+                topic.name()
+            ),
+        }
     }
 
     /// Makes records durable that lead to an image.

@@ -6,18 +6,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use rustix::fs::{FlockOperation, fcntl_lock};
-use rustix::io::Errno;
 
 use crate::base::ids::{Offset, TopicId};
+use crate::cli::storage::kafka_lock::{Purpose, lock_kafka_dir};
 use crate::log::checkpoint_file::{self, NamedPartition};
 use crate::log::file_names::{
     CLEAN_SHUTDOWN, LOG_STARTS, META_PROPERTIES, OWN_CHECKPOINT, PARTITION_METADATA, RECOVERY_POINTS,
 };
 use crate::log::partition_metadata;
-
-/// The file Kafka locks while it runs.
-const LOCK_FILE: &str = ".lock";
 
 /// A log directory, kept from being used by Kafka while the value lives.
 #[derive(Debug)]
@@ -66,7 +62,7 @@ impl KafkaLogDir {
                 path.display()
             );
         }
-        let lock = lock(path)?;
+        let lock = lock_kafka_dir(path, Purpose::Read)?;
         let clean = path.join(CLEAN_SHUTDOWN).exists();
         let mut dir = KafkaLogDir {
             path: path.to_path_buf(),
@@ -119,25 +115,6 @@ pub fn parse_partition_dir(name: &str) -> Option<(&str, i32)> {
     let digits = !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit());
     (digits && !topic.is_empty()).then_some(())?;
     Some((topic, partition.parse().ok()?))
-}
-
-/// Takes Kafka's lock, shared: for that its file need not be written to. Java's locks are those of `fcntl`.
-fn lock(dir: &Path) -> anyhow::Result<Option<File>> {
-    let path = dir.join(LOCK_FILE);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        // A copy of a directory need not have it.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("could not open {}", path.display())),
-    };
-    match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(Some(file)),
-        Err(Errno::AGAIN | Errno::ACCESS) => bail!(
-            "an Apache Kafka broker runs on {}: stop it first, in order, with SIGTERM",
-            dir.display()
-        ),
-        Err(error) => Err(error).with_context(|| format!("could not lock {}", path.display())),
-    }
 }
 
 fn node_id(dir: &Path) -> anyhow::Result<Option<i32>> {

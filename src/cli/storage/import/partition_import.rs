@@ -1,13 +1,14 @@
 //! Copies one partition: into a directory that nobody takes for one, which gets its name when it is whole and synced.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
 use super::kafka_log_dir::KafkaPartition;
 use crate::base::ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
+use crate::cli::storage::durable_files::{remove_dir_if_there, rename, sync_dir, write_file};
 use crate::log::file_names::{
     DELETE_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, STRAY_SUFFIX, SWAP_SUFFIX, doomed_dir,
     partition_dir,
@@ -125,7 +126,7 @@ impl PartitionImport<'_> {
         let (topic, partition) = (&self.source.topic, self.source.partition);
         let place = data_dir.join(partition_dir(topic, partition));
         let unfinished = data_dir.join(doomed_dir(topic, self.id(), DELETE_SUFFIX));
-        remove_if_there(&unfinished)?;
+        remove_dir_if_there(&unfinished)?;
         if place.exists() {
             if self.owner(&place) != Some(self.topic_id) {
                 let stray = data_dir.join(doomed_dir(topic, self.id(), STRAY_SUFFIX));
@@ -134,7 +135,7 @@ impl PartitionImport<'_> {
                 return Ok(imported);
             } else {
                 rename(&place, &unfinished)?;
-                remove_if_there(&unfinished)?;
+                remove_dir_if_there(&unfinished)?;
             }
             sync_dir(data_dir)?;
         }
@@ -391,29 +392,4 @@ impl Write for Comparison<'_> {
         }
         Ok(())
     }
-}
-
-/// Writes a new file, synced; its name is durable when its directory is.
-pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let written =
-        File::create(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.with_context(|| format!("could not write {}", path.display()))
-}
-
-fn remove_if_there(dir: &PathBuf) -> anyhow::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("could not remove {}", dir.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
-    fs::rename(from, to).with_context(|| format!("could not rename {} to {}", from.display(), to.display()))
-}
-
-fn sync_dir(dir: &Path) -> anyhow::Result<()> {
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.with_context(|| format!("could not sync {}", dir.display()))
 }
