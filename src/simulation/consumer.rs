@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::client::{Client, any_version};
 use super::list_offset::{EARLIEST, list_offset};
 use super::oracle::{Oracle, below};
-use super::promise::Promise;
+use super::promise::{Promise, Tombstones};
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::rt;
 use crate::wire::errors::ErrorCode;
@@ -152,9 +152,13 @@ impl Consumer {
         if outcome.is_ok() && bytes == 0 && request.session_epoch <= 0 {
             for (id, (_, end)) in &promised {
                 let position = self.positions[id];
+                // Also where the last records say that their keys are deleted, and such records go.
                 let may_be_gone = matches!(
                     oracle.promise(id.topic),
-                    Promise::ForTime(_) | Promise::ForBytes(_) | Promise::UntilDeath
+                    Promise::ForTime(_)
+                        | Promise::ForBytes(_)
+                        | Promise::UntilDeath
+                        | Promise::NewestOfKey(Tombstones::MayGo)
                 );
                 assert!(
                     position >= *end || may_be_gone || !oracle.is_live(id.topic),
