@@ -16,6 +16,8 @@ pub struct Seen {
     pub compacted: i64,
     pub forgotten: i64,
     pub lost_relaxed: i64,
+    /// Files that were damaged.
+    pub damaged: i64,
 }
 
 /// Checks all partitions of all topics, and what the groups have committed of them.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::admin::{create_and_delete, create_topic};
 use super::client::{Client, MOST_SHARDS};
 use super::consumer::{Sessions, consume};
+use super::damage::{look_for_damage, turn_a_bit};
 use super::group_member::{Group, take_part};
 use super::last_look::{Seen, look};
 use super::offset_committer::commit;
@@ -324,8 +325,22 @@ async fn run(seed: u64) {
 
     let server = ServerLife::start(shards());
     server.serving().await;
-    let seen = look(&oracle, &[GROUP.to_string(), SIMPLE_GROUP.to_string()]).await;
-    server.stop().await;
+    let mut seen = look(&oracle, &[GROUP.to_string(), SIMPLE_GROUP.to_string()]).await;
+    let with_damage = below(2) == 0;
+    if with_damage && below(2) == 0 {
+        sim::sigkill(server.process());
+        server.ended().await;
+        oracle.server_died();
+    } else {
+        server.stop().await;
+    }
+    if with_damage && let Some(damage) = turn_a_bit() {
+        let server = ServerLife::start(shards());
+        server.serving().await;
+        look_for_damage(&oracle, &damage).await;
+        server.stop().await;
+        seen.damaged = 1;
+    }
     assert!(oracle.acknowledged_batches() > 20);
     SEEN.note(seen);
 }
@@ -335,12 +350,14 @@ struct SeenInAll {
     compacted: AtomicU64,
     forgotten: AtomicU64,
     lost_relaxed: AtomicU64,
+    damaged: AtomicU64,
 }
 
 static SEEN: SeenInAll = SeenInAll {
     compacted: AtomicU64::new(0),
     forgotten: AtomicU64::new(0),
     lost_relaxed: AtomicU64::new(0),
+    damaged: AtomicU64::new(0),
 };
 
 impl SeenInAll {
@@ -349,6 +366,7 @@ impl SeenInAll {
             (&self.compacted, seen.compacted),
             (&self.forgotten, seen.forgotten),
             (&self.lost_relaxed, seen.lost_relaxed),
+            (&self.damaged, seen.damaged),
         ] {
             all.fetch_add(u64::from(one > 0), Ordering::Relaxed);
         }
@@ -359,6 +377,7 @@ impl SeenInAll {
             ("compaction took records", &self.compacted),
             ("records were deleted", &self.forgotten),
             ("a death took relaxed records", &self.lost_relaxed),
+            ("a closed file was damaged", &self.damaged),
         ] {
             let share = runs_with_it.load(Ordering::Relaxed);
             println!("{what} in {share} of {runs} runs");

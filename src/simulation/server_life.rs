@@ -22,7 +22,7 @@ use crate::shard::{ShardStart, take_up_directories};
 
 /// The name of the server's process, and so of its disk.
 pub const SERVER: &str = "server";
-const DATA_DIR: &str = "/data";
+pub const DATA_DIR: &str = "/data";
 
 /// Time in which a server that is told to stop has to end, and one that starts has to serve.
 const PATIENCE: Duration = Duration::from_secs(60);
