@@ -142,7 +142,6 @@ impl Cluster {
                     partition_index: partition,
                     current_leader_epoch: -1,
                     timestamp: -1,
-                    ..ListOffsetsPartition::default()
                 }],
             }],
             ..ListOffsetsRequest::default()

@@ -156,10 +156,10 @@ fn check(name: &str, path: &'static str, plan: FaultPlan, stops: &'static [usize
             sim::disk::of("server").set_faults(FaultPlan::default());
             let process = sim::spawn_process("server", async move {
                 let server = TwoShards::start().await;
-                for (log, (end, bytes)) in server.logs.iter().zip(known.borrow().iter()) {
+                for (log, (end, bytes)) in server.logs.iter().zip(known.take()) {
                     let found = read_all(log).await.unwrap();
                     assert!(
-                        log.log_end() >= *end && found.starts_with(bytes),
+                        log.log_end() >= end && found.starts_with(&bytes),
                         "{log:?} lost records"
                     );
                 }
