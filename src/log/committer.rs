@@ -6,7 +6,7 @@
 use super::flusher::WalKeeper;
 use super::partition::{CommitRun, PartitionLog, SyncMode, TailMark};
 use super::shard_context::ShardContext;
-use super::wal::{DIRECTORY_ENTRY_BYTES, FramePlace, WalRing, encode_frame, frame_bytes};
+use super::wal::{FrameLimits, FramePlace, WalRing, encode_frame, frame_bytes};
 use super::{FileError, LogStopped};
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::partition::CommitChoice;
@@ -18,19 +18,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tracing::error;
 
-/// Most bytes of batches in one frame. Larger writes are not faster per byte, and the next frame waits for them.
-const FRAME_PAYLOAD_BYTES: usize = 1 << 20;
-/// Most partitions in one frame.
-const FRAME_ENTRIES: usize = 4096;
-
 /// Takes what is queued and writes it to the shard's write-ahead log.
 pub(super) struct Committer {
     shard: Rc<ShardContext>,
     ring: Rc<RefCell<WalRing>>,
     keeper: Rc<WalKeeper>,
     flights: Rc<Flights>,
-    payload_limit: usize,
-    entries_limit: usize,
+    limits: FrameLimits,
     closing: Rc<Cell<bool>>,
 }
 
@@ -54,17 +48,13 @@ impl Committer {
         keeper: Rc<WalKeeper>,
         closing: Rc<Cell<bool>>,
     ) -> Committer {
-        let file_bytes = shard.options.wal_file_bytes as usize;
-        // A frame takes no more than a third of a file, or the ring would turn at every write.
-        let payload_limit = FRAME_PAYLOAD_BYTES.min(file_bytes / 4);
-        let entries_limit = FRAME_ENTRIES.min(file_bytes / 16 / (2 * DIRECTORY_ENTRY_BYTES));
+        let limits = FrameLimits::of_files(shard.options.wal_file_bytes);
         Committer {
             shard,
             ring,
             keeper,
             flights: Rc::default(),
-            payload_limit,
-            entries_limit,
+            limits,
             closing,
         }
     }
@@ -111,7 +101,8 @@ impl Committer {
 
     /// False if there is no room, and the shard is about to stop.
     async fn commit(&self) -> Result<bool, FileError> {
-        let most = frame_bytes(self.entries_limit, self.payload_limit).expect("below the largest frame");
+        let most =
+            frame_bytes(self.limits.entries, self.limits.payload_bytes).expect("below the largest frame");
         if !self.keeper.make_room(most as u64).await? {
             return Ok(false);
         }
@@ -124,14 +115,14 @@ impl Committer {
 
     /// Takes runs off the queue until a frame is full; large ones are sent on their own way.
     fn collect(&self) -> Vec<(Rc<PartitionLog>, CommitRun)> {
-        let direct_run_bytes = self.shard.options.direct_run_bytes.min(self.payload_limit);
-        let mut room = self.payload_limit;
+        let direct_run_bytes = self.shard.options.direct_run_bytes.min(self.limits.payload_bytes);
+        let mut room = self.limits.payload_bytes;
         let mut runs = Vec::new();
-        while runs.len() < self.entries_limit {
+        while runs.len() < self.limits.entries {
             let Some(partition) = self.shard.next_commit() else {
                 break;
             };
-            match partition.commit_choice(direct_run_bytes, self.payload_limit) {
+            match partition.commit_choice(direct_run_bytes, self.limits.payload_bytes) {
                 CommitChoice::Nothing | CommitChoice::Wait => continue,
                 CommitChoice::Direct => self.write_directly(partition),
                 CommitChoice::NoRoom => self.commit_later(partition),

@@ -31,12 +31,13 @@ const MIN_WAL_FILE_BYTES: u64 = 64 << 10;
 pub struct ShardLog {
     pub(super) shard: Rc<ShardContext>,
     pub(super) partitions: Partitions,
+    /// Its own write-ahead log: empty, or with what recovery has put there, until the start.
+    ring: Rc<RefCell<WalRing>>,
     running: RefCell<Option<Running>>,
     closing: Rc<Cell<bool>>,
 }
 
 struct Running {
-    ring: Rc<RefCell<WalRing>>,
     keeper: Rc<WalKeeper>,
     committer: JoinHandle<()>,
     flusher: JoinHandle<()>,
@@ -63,18 +64,20 @@ impl ShardLog {
         disk::prime(path)
             .await
             .map_err(|e| FileError::new(path, "open", &e))?;
+        let ring = WalRing::new(options.data_dir.run(), options.shard.0, options.wal_file_bytes);
         let shard = ShardContext::new(options);
         shard.room.look().await;
         Ok(Rc::new(ShardLog {
             shard,
             partitions: Partitions::default(),
+            ring: Rc::new(RefCell::new(ring)),
             running: RefCell::new(None),
             closing: Rc::default(),
         }))
     }
 
     /// Takes up partitions: their segments, then what all write-ahead logs in the directory have for them. Ends with
-    /// everything synced in segments. A partition that can't be taken up is returned offline and left as it is; it never
+    /// everything durable in segments or in the shard's own write-ahead log. A partition that can't be taken up is returned offline and left as it is; it never
     /// stops the others.
     pub async fn recover(&self, specs: Vec<PartitionSpec>) -> RecoveredPartitions {
         assert!(self.running.borrow().is_none(), "recovery comes before the start");
@@ -91,7 +94,9 @@ impl ShardLog {
                 segments.push(partition.await);
             }
         }
-        let recovered = WalReplay::new(self.shard.clone(), segments).run().await;
+        let recovered = WalReplay::new(self.shard.clone(), self.ring.clone(), segments)
+            .run()
+            .await;
         for (id, state) in &recovered {
             match state {
                 Ok(log) => {
@@ -113,22 +118,24 @@ impl ShardLog {
         recovered
     }
 
-    /// Opens this shard's own write-ahead log and begins to commit. Only after every shard has recovered and
+    /// Makes this shard's own write-ahead log, if recovery did not need it before, and begins to commit. Only after every shard has recovered and
     /// [`super::DataDir::remove_recovered_wals`] is done.
     pub async fn start(&self) -> Result<(), LogError> {
         assert!(self.running.borrow().is_none(), "a shard starts once");
         let options = &self.shard.options;
-        let mut ring = WalRing::new(options.data_dir.run(), options.shard.0, options.wal_file_bytes);
-        match create_wal_file(&options.data_dir, ring.next_id(), options.wal_file_bytes).await {
-            Ok(file) => ring.add(file),
-            // The disk is full: it is made when there is room, and until then what was there is served.
-            Err(e) if e.is_no_room() => {
-                self.shard.room.hit(&e).await;
-                self.shard.room.set_stuck(true);
+        let ring = self.ring.clone();
+        let first = ring.borrow().next_id();
+        if ring.borrow().usable() == 0 {
+            match create_wal_file(&options.data_dir, first, options.wal_file_bytes).await {
+                Ok(file) => ring.borrow_mut().add(file),
+                // The disk is full: it is made when there is room, and until then what was there is served.
+                Err(e) if e.is_no_room() => {
+                    self.shard.room.hit(&e).await;
+                    self.shard.room.set_stuck(true);
+                }
+                Err(e) => return Err(e.into()),
             }
-            Err(e) => return Err(e.into()),
         }
-        let ring = Rc::new(RefCell::new(ring));
         let keeper = WalKeeper::new(self.shard.clone(), ring.clone(), self.partitions.clone());
         let committer = Committer::new(
             self.shard.clone(),
@@ -148,7 +155,6 @@ impl ShardLog {
             move || closing.get() || shard.stopped().is_some()
         };
         *self.running.borrow_mut() = Some(Running {
-            ring,
             keeper,
             committer: rt::spawn(committer.run()),
             flusher: rt::spawn(flusher.run()),
@@ -218,9 +224,7 @@ impl ShardLog {
         let (tail, unwritten) = log.state.borrow_mut().forget_tail();
         self.shard.forget_tail(tail);
         self.shard.room.written(unwritten);
-        if let Some(running) = &*self.running.borrow() {
-            running.ring.borrow_mut().forget(id);
-        }
+        self.ring.borrow_mut().forget(id);
         self.shard.files.forget_partition(id);
         self.shard.read_cache.forget_partition(id);
         let data_dir = self.shard.options.data_dir.clone();
@@ -323,7 +327,6 @@ impl ShardLog {
         self.shard.chores.wake();
         self.shard.compaction.wake();
         self.shard.room.leave();
-        let mut ring = None;
         if let Some(running) = running {
             running.committer.await;
             running.flusher.await;
@@ -331,7 +334,6 @@ impl ShardLog {
             running.cleaner.await;
             running.room.await;
             running.keeper.close().await;
-            ring = Some(running.ring);
         }
         let stopped = self.shard.stopped();
         let failed = stopped
@@ -359,8 +361,8 @@ impl ShardLog {
             data_dir.stays_unclean();
         }
         self.shard.files.close_all().await;
-        if let Some(ring) = ring {
-            let files = ring.borrow_mut().take_files();
+        let files = self.ring.borrow_mut().take_files();
+        if !files.is_empty() {
             self.close_wal(files, whole).await?;
         }
         match failed {

@@ -73,15 +73,18 @@ impl PartitionLog {
 
     /// Notes what recovery has found, all of it synced, so that a second one does not read it again.
     pub(in crate::log) fn note_recovered(&self) {
-        {
-            let state = &mut *self.state.borrow_mut();
-            let end = state.writer.segment == state.segments.back().map(|s| s.base);
-            // What needs a file waits for the next sync.
-            if let Some((point, None)) = ScanPoint::at_end(state, u64::MAX).filter(|_| end) {
-                state.writer.scan_point = Some(Arc::new(point));
-            }
-        }
+        self.begin_scan_at_end();
         self.note_checkpoint();
+    }
+
+    /// The next recovery begins to read where the log ends now: all of it is synced, with its epochs.
+    pub(in crate::log) fn begin_scan_at_end(&self) {
+        let state = &mut *self.state.borrow_mut();
+        let end = state.writer.segment == state.segments.back().map(|s| s.base);
+        // What needs a file waits for the next sync.
+        if let Some((point, None)) = ScanPoint::at_end(state, u64::MAX).filter(|_| end) {
+            state.writer.scan_point = Some(Arc::new(point));
+        }
     }
 
     /// Notes a scan point whose files are there, and removes the snapshot that none refers to any more.

@@ -2,13 +2,14 @@
 //!
 //! For each partition its segments from the checkpoint's scan point or recovery point on (`scan_begin.rs`), then the entries of all write-ahead logs, whoever wrote
 //! them. `FORMAT.md` has the rules. Called by `ShardLog::recover`; each shard recovers its own partitions and reads all
-//! write-ahead logs, with bounded memory. Promise: what is returned online has every acknowledged record, synced in
-//! segments; what has not is returned offline, named, its files as they were found.
+//! write-ahead logs, with bounded memory. Promise: what is returned online has every acknowledged record, durable in
+//! segments or in the shard's own write-ahead log (`relog.rs`); what has not is returned offline, named, its files as they were found.
 //!
 //! Start reading in `partition_recovery.rs`, then `wal_replay.rs`.
 
 mod largest_timestamp;
 mod partition_recovery;
+mod relog;
 mod scan_begin;
 mod segment_scan;
 mod unfinished_swap;

@@ -2,15 +2,18 @@
 
 use super::Recovering;
 use super::partition_recovery::damaged;
+use super::relog::Relog;
 use super::wal_chain::{ChainEntry, ChainEvent, WalChain};
 use crate::base::ids::{Offset, TopicPartition};
 use crate::log::errors::TailNotWritten;
 use crate::log::file_names::{SegmentFile, WAL_DIR, WalFileId, WalFileKind};
 use crate::log::partition::{PartitionLog, SyncMode};
 use crate::log::shard_context::ShardContext;
+use crate::log::wal::WalRing;
 use crate::log::{FileError, LogStopped, PartitionOffline};
 use crate::rt;
 use crate::wire::records::batches;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -25,6 +28,7 @@ pub(in crate::log) type Recovered = Vec<(TopicPartition, Result<Rc<PartitionLog>
 /// A shard's partitions while write-ahead logs are replayed.
 pub(in crate::log) struct WalReplay {
     shard: Rc<ShardContext>,
+    ring: Rc<RefCell<WalRing>>,
     partitions: BTreeMap<TopicPartition, Replaying>,
 }
 
@@ -33,30 +37,30 @@ struct Replaying {
     /// The last frame with records of it, by run and shard.
     last_frame: BTreeMap<(u64, u16), u64>,
     replayed_batches: u64,
+    /// Whether its segments need something before they are as durable as they seem.
+    unsettled: bool,
+    /// Whether what its segments have not is in the shard's own write-ahead log.
+    relogged: bool,
 }
 
 impl WalReplay {
     pub fn new(
         shard: Rc<ShardContext>,
+        ring: Rc<RefCell<WalRing>>,
         partitions: Vec<(TopicPartition, Result<Recovering, PartitionOffline>)>,
     ) -> WalReplay {
         let partitions = partitions
             .into_iter()
-            .map(|(id, state)| {
-                (
-                    id,
-                    Replaying {
-                        state,
-                        last_frame: BTreeMap::new(),
-                        replayed_batches: 0,
-                    },
-                )
-            })
+            .map(|(id, state)| (id, Replaying::new(state)))
             .collect();
-        WalReplay { shard, partitions }
+        WalReplay {
+            shard,
+            ring,
+            partitions,
+        }
     }
 
-    /// Reads every write-ahead log, then brings all partitions to their segments.
+    /// Reads every write-ahead log, then makes what was found durable without them.
     pub async fn run(mut self) -> Recovered {
         let data_dir = self.shard.options.data_dir.clone();
         let ids = data_dir.recovered_wals();
@@ -179,9 +183,9 @@ impl WalReplay {
         }
     }
 
-    /// Brings tails to their segments when they take half of what the shard may keep.
+    /// Brings tails to their segments when they take most of what the shard may keep.
     async fn keep_memory_bounded(&mut self) {
-        if self.shard.tail_bytes() < self.shard.options.tail_bytes / 2 {
+        if self.shard.tail_bytes() < self.shard.options.tail_bytes / 4 * 3 {
             return;
         }
         self.flush(SyncMode::Later).await;
@@ -200,7 +204,7 @@ impl WalReplay {
         let mut waiting: Vec<_> = self
             .partitions
             .iter_mut()
-            .filter(|(_, p)| p.state.is_ok())
+            .filter(|(_, p)| p.state.is_ok() && !p.relogged)
             .collect();
         for some in waiting.chunks_mut(FLUSH_AT_ONCE) {
             let mut flushes = Vec::new();
@@ -249,18 +253,59 @@ impl WalReplay {
                 error!(topic = %id.topic, partition = id.partition, what, "a partition is damaged");
             }
         }
+        self.relog().await;
         self.flush(SyncMode::Now).await;
         self.partitions
             .into_iter()
             .map(|(id, partition)| {
                 let online = partition.state.map(|recovering| {
                     recovering.log.recovered(recovering.log_start);
-                    recovering.log.note_recovered();
+                    match partition.relogged {
+                        true => recovering.log.note_checkpoint(),
+                        false => recovering.log.note_recovered(),
+                    }
                     recovering.log
                 });
                 (id, online)
             })
             .collect()
+    }
+
+    /// Puts small tails into the shard's own write-ahead log; what that has no room for goes to the segments.
+    async fn relog(&mut self) {
+        let relog = Relog::new(&self.shard, &self.ring);
+        let small: Vec<_> = self
+            .partitions
+            .iter()
+            .filter(|(_, partition)| !partition.unsettled)
+            .filter_map(|(id, partition)| Some((*id, partition.state.as_ref().ok()?.log.clone())))
+            .filter(|(_, log)| relog.takes(log))
+            .collect();
+        let (ids, logs): (Vec<_>, Vec<_>) = small.into_iter().unzip();
+        let done = relog.write(&logs).await;
+        for id in &ids[..done] {
+            self.partitions.get_mut(id).expect("it was there").relogged = true;
+        }
+    }
+}
+
+impl Replaying {
+    fn new(state: Result<Recovering, PartitionOffline>) -> Replaying {
+        let unsettled = match &state {
+            Ok(recovering) if !recovering.log.state.borrow().epochs_dirty => {
+                // The next recovery need not read again what this one has read.
+                recovering.log.begin_scan_at_end();
+                recovering.excess
+            }
+            _ => true,
+        };
+        Replaying {
+            state,
+            last_frame: BTreeMap::new(),
+            replayed_batches: 0,
+            unsettled,
+            relogged: false,
+        }
     }
 }
 

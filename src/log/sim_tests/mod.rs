@@ -6,6 +6,7 @@ mod full_disk;
 mod io_errors;
 mod lifecycle;
 mod lifetime;
+mod many_partitions;
 mod oracle;
 mod scan_points;
 mod server;

@@ -5,6 +5,7 @@
 //! Promise: a frame is durable when its write returns, and frames count as durable in the order of their numbers.
 
 mod frame;
+mod frame_limits;
 mod wal_file;
 mod wal_ring;
 
@@ -12,5 +13,6 @@ pub use frame::{
     DIRECTORY_ENTRY_BYTES, DirectoryEntry, FRAME_HEADER_BYTES, FrameHeader, encode_frame, frame_bytes,
     parse_directory, prefix_check,
 };
+pub(in crate::log) use frame_limits::FrameLimits;
 pub(in crate::log) use wal_file::create_wal_file;
 pub(in crate::log) use wal_ring::{FramePlace, Retiring, WalRing};

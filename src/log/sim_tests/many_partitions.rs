@@ -1,0 +1,109 @@
+//! What must not grow with the number of partitions.
+
+use super::lifecycle::{Server, append, batch, read_all, small_segments, spec};
+use super::oracle::below;
+use crate::base::ids::Offset;
+use crate::log::*;
+use crate::rt;
+use crate::rt::sim::{self, disk::FaultPlan};
+use std::cell::Cell;
+use std::rc::Rc;
+
+fn specs(partitions: i32) -> Vec<PartitionSpec> {
+    (0..partitions)
+        .map(|partition| PartitionSpec {
+            partition,
+            ..spec(1, small_segments())
+        })
+        .collect()
+}
+
+fn online(server: &Server) -> Vec<Rc<PartitionLog>> {
+    let logs = server
+        .recovered
+        .iter()
+        .map(|(_, log)| log.as_ref().unwrap().clone());
+    logs.collect()
+}
+
+/// A record to each partition, SIGKILL at once, and how many operations change something on the disk at the next start.
+async fn changes_of_a_start(partitions: i32) -> u64 {
+    let disk = sim::disk::of("server");
+    let writing = sim::spawn_process("server", async move {
+        let server = Server::start(specs(partitions), |_| {}).await;
+        for log in online(&server) {
+            append(&log, batch(1, b"one record")).await;
+        }
+        rt::sleep(std::time::Duration::from_secs(3600)).await;
+    });
+    rt::sleep(std::time::Duration::from_secs(4)).await;
+    sim::sigkill(writing);
+    sim::exited(writing).await;
+    disk.set_faults(FaultPlan::default());
+    let changes = Rc::new(Cell::new(0));
+    let counted = changes.clone();
+    let starting = sim::spawn_process("server", async move {
+        let server = Server::start(specs(partitions), |_| {}).await;
+        counted.set(sim::disk::of("server").changes_started());
+        for log in online(&server) {
+            assert!(log.log_end() >= Offset(1));
+            assert_eq!(log.durable_end(), log.log_end());
+        }
+        server.stop().await;
+    });
+    assert_eq!(sim::exited(starting).await, sim::Exit::Finished);
+    changes.get()
+}
+
+#[test]
+fn a_start_after_a_kill_writes_no_more_for_many_partitions_than_for_few() {
+    sim::check_seeds("a_start_writes_no_more_for_many_partitions", 0..3, |_| async {
+        let few = changes_of_a_start(3).await;
+        let many = changes_of_a_start(150).await;
+        assert!(
+            many <= few + 10,
+            "{many} changes of the disk where {few} were enough"
+        );
+    });
+}
+
+#[test]
+fn records_of_an_old_log_are_durable_before_it_goes() {
+    sim::check_seeds("records_of_an_old_log_are_durable", 0..60, |_| async {
+        const PARTITIONS: i32 = 12;
+        let life = |written: Rc<Cell<i64>>| async move {
+            // The logs are small, so that what recovery puts there does not always fit.
+            let server = Server::start(specs(PARTITIONS), |options| {
+                options.wal_file_bytes = [64 << 10, 256 << 10][below(2) as usize];
+                options.wal_files = 2 + below(2) as u16;
+                options.flush_interval_ms = [20, 3_600_000][below(2) as usize];
+            })
+            .await;
+            for log in online(&server) {
+                let all = read_all(&log).await.unwrap();
+                let records = crate::wire::records::batches(&all).count() as i64;
+                assert_eq!(log.log_end(), Offset(records), "none is missing or there twice");
+                assert!(records >= written.get(), "{records} of {}", written.get());
+            }
+            loop {
+                for log in online(&server) {
+                    append(&log, batch(1, &vec![7; below(3000) as usize])).await;
+                }
+                written.set(written.get() + 1);
+            }
+        };
+        let written = Rc::new(Cell::new(0));
+        for _ in 0..5 {
+            let server = sim::spawn_process("server", life(written.clone()));
+            rt::sleep(std::time::Duration::from_micros(below(80_000))).await;
+            // The power goes, or only the process: also while it starts.
+            match below(2) {
+                0 => sim::kill(server),
+                _ => sim::sigkill(server),
+            }
+            sim::exited(server).await;
+            rt::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert!(written.get() > 0);
+    });
+}
