@@ -5,5 +5,6 @@
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod partitioner;
 pub mod random;
 pub mod time;

@@ -20,7 +20,6 @@ mod group_member;
 mod group_offsets;
 mod list_offsets;
 mod partition;
-mod partitioner;
 mod producer;
 
 pub use assignor::{Assignment, Assignor};

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::connection::Ticket;
-use super::partitioner::partition_of_key;
 use super::{AutoCreate, ClientError, ClusterClient};
 use crate::base::ids::{NodeId, ProducerEpoch, ProducerId};
+use crate::base::partitioner::partition_of_key;
 use crate::wire::messages::init_producer_id::InitProducerIdRequest;
 use crate::wire::messages::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
