@@ -176,3 +176,100 @@ fn a_suite_starts_brokers_measures_and_compares_them() {
     let (good, again) = run(&[&suite[..], &times].concat());
     assert!(!good && again.contains("is there already"), "{again}");
 }
+
+#[test]
+fn producers_that_build_records_live_send_what_was_due() {
+    let cli = Cli::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "name = \"live\"\nmeasure = \"produce\"\nwarm_up_s = 0\nduration_s = 1.2\n\
+                [topics]\npartitions = 5\n\
+                [records]\nbytes = 100\nkeys = 1000\n\
+                [producers]\nconnections = 3\nin_flight = 5\nbatch_bytes = 500\nlinger_ms = 20\n\
+                compression = \"lz4\"\nrecords_per_s = 3000\n";
+    let workload = written(folder.path(), "live.toml", text);
+    let report = cli.json(&["bench", "run", &workload, "--json"]);
+    assert_eq!(report["errors"], json!({}));
+    let (requests, records) = (number(&report["requests"]), number(&report["records"]));
+    let due = 3000.0 * number(&report["seconds"]);
+    assert!(records > 0.0 && records < 3.0 * due, "{records} of {due}");
+    assert!(
+        records > 2.0 * requests,
+        "records are collected: {records} in {requests} requests"
+    );
+    // A record waits for others, at most for so long unless the machine is busy; the median tells that they do wait.
+    assert!(number(&report["latency_ms"]["max"]) > 1.0);
+
+    // As fast as it goes, with the rate taken off on the command line.
+    let flat_out = ["--records-per-s", "0", "--duration-s", "0.5", "--json"];
+    let report = cli.json(&[&["bench", "run", &workload][..], &flat_out].concat());
+    assert_eq!(report["errors"], json!({}));
+    assert!(number(&report["records"]) > 0.0);
+    let topics = cli.json(&["topic", "list", "--json"]);
+    assert_eq!(topics, json!([]), "a run leaves no topic behind");
+}
+
+#[test]
+fn a_suite_survives_what_fails_and_goes_by_its_reference() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keyed = "name = \"paced\"\nmeasure = \"produce\"\nwarm_up_s = 0\nduration_s = 0.5\n\
+                 [topics]\npartitions = 3\n[records]\nbytes = 100\nkeys = 100\n\
+                 [producers]\nconnections = 2\nbatch_bytes = 500\nlinger_ms = 1\n\
+                 part_of_max = 0.01\nmax_of = \"reference\"\n";
+    let keyed = written(folder.path(), "paced.toml", keyed);
+    let reading = written(folder.path(), "checked.toml", WORKLOAD);
+    let results = folder.path().join("results");
+    let program = env!("CARGO_BIN_EXE_corelane");
+    let serve = format!("{program} serve --listen 127.0.0.1:{{port}} --data-dir {{dir}}/data --shards 1");
+    let (a, sink) = (
+        format!("a={serve}"),
+        format!("sink={program} bench sink --listen 127.0.0.1:{{port}}"),
+    );
+    let results_arg = results.to_str().expect("a path of plain letters");
+    let brokers = ["--broker", &a, "--broker", &sink, "--results", results_arg];
+    let options = ["--rounds", "1", "--reference", "sink", "--vary", "partitions=1,3"];
+    // The sink can't be read from, so one of its workloads fails, unless it is left out.
+    let suite = [
+        &["bench", "suite", &keyed, &reading, "idle-1"][..],
+        &brokers,
+        &options,
+    ]
+    .concat();
+    let short = ["--warm-up-s", "0", "--duration-s", "0.5", "--skip", "a=checked"];
+    let (good, said) = run(&[&suite[..], &short].concat());
+    assert!(!good, "{said}");
+    assert!(
+        said.contains("2 runs failed") && said.contains("does not know Fetch"),
+        "{said}"
+    );
+
+    let read = |name: &str| -> Vec<Value> {
+        let lines = std::fs::read_to_string(results.join(name)).expect("results");
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a report"))
+            .collect()
+    };
+    for (file, broker) in [("a.jsonl", "a"), ("sink.jsonl", "sink")] {
+        let names: Vec<Value> = read(file)
+            .iter()
+            .map(|report| report["workload"]["name"].clone())
+            .collect();
+        let variants = [
+            "paced-1-partitions",
+            "paced-3-partitions",
+            "idle-1-1-partitions",
+            "idle-1-3-partitions",
+        ];
+        assert_eq!(json!(names), json!(variants), "{broker}");
+    }
+    let (a, sink) = (read("a.jsonl"), read("sink.jsonl"));
+    for i in 0..2 {
+        let rate = |report: &Value| report["workload"]["producers"]["records_per_s"].clone();
+        assert!(number(&rate(&a[i])) > 0.0);
+        assert_eq!(rate(&a[i]), rate(&sink[i]), "all have the reference's load");
+    }
+    assert_eq!(a[2]["requests"], json!(0));
+    assert!(number(&a[2]["broker"]["resident_mb"]) > 0.0);
+    let page = std::fs::read_to_string(results.join("report.html")).expect("the page");
+    assert!(page.contains("as it scales"), "{page}");
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::broker_command::BrokerCommand;
+use super::vary::Vary;
 use super::workload::Workload;
 
 /// What `corelane bench` can do.
@@ -20,13 +21,15 @@ pub enum BenchCommand {
     Compare(CompareArgs),
     /// Make one HTML page of any number of results
     Report(ReportArgs),
+    /// Be a broker that checks the CRC of records and throws them away: what no broker can be faster than
+    Sink(SinkArgs),
 }
 
 /// Options of `corelane bench run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A workload file, or the name of a built-in one: big, mid, spread, tiny, tiny-pipelined, latency, latency-busy,
-    /// end-to-end, fetch-tail, fetch-cold, fetch-cold-one
+    /// A workload file, or the name of a built-in one: big, mid, spread, tiny, tiny-pipelined, many-1000, many-10000, keyed,
+    /// latency, latency-half, latency-busy, end-to-end, fetch-tail, fetch-warm, fetch-cold, fetch-cold-one, idle-1, idle-1000
     pub workload: String,
     #[command(flatten)]
     pub target: Target,
@@ -91,11 +94,35 @@ pub struct SuiteArgs {
     /// Seconds of reading from memory that warm a broker up before a workload that reads from the disk
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
     pub warm_read_s: f64,
+    /// Seconds of load before anything is counted, for the broker of this name: one whose code is compiled as it runs needs
+    /// more than others
+    #[arg(long, value_name = "NAME=SECONDS", value_parser = seconds_of)]
+    pub warm_up_of: Vec<(String, f64)>,
+    /// Broker whose highest rate the workloads with max_of = "reference" go by. The last one, if it is not said
+    #[arg(long, value_name = "NAME")]
+    pub reference: Option<String>,
+    /// Workloads that are not run against the broker of this name
+    #[arg(long, value_name = "NAME=WORKLOAD,...", value_parser = skipped)]
+    pub skip: Vec<(String, Vec<String>)>,
+    /// Run each workload with each of these numbers of partitions, or connections, such as partitions=1,10,100
+    #[arg(long, value_name = "WHAT=LIST")]
+    pub vary: Vec<Vary>,
     #[command(flatten)]
     pub change: Change,
     /// Something to remember with the results, such as the commit; any number of times
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
+}
+
+/// Options of `corelane bench sink`.
+#[derive(Debug, Args)]
+pub struct SinkArgs {
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    pub listen: String,
+    /// CPU its one thread stays on
+    #[arg(long, value_name = "CPU")]
+    pub cpu: Option<usize>,
 }
 
 /// Options of `corelane bench report`.
@@ -160,10 +187,9 @@ impl Change {
         workload.warm_up_s = self.warm_up_s.unwrap_or(workload.warm_up_s);
         workload.topics.partitions = self.partitions.unwrap_or(workload.topics.partitions);
         producers.connections = self.connections.unwrap_or(producers.connections);
-        match self.records_per_s {
-            None => {}
-            Some(0.0) => producers.records_per_s = None,
-            Some(rate) => producers.records_per_s = Some(rate),
+        if let Some(rate) = self.records_per_s {
+            producers.part_of_max = None;
+            producers.records_per_s = (rate != 0.0).then_some(rate);
         }
         workload.check()
     }
@@ -172,6 +198,19 @@ impl Change {
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_string(), value.to_string()))
+}
+
+fn seconds_of(text: &str) -> Result<(String, f64), String> {
+    let (name, seconds) = label(text)?;
+    match seconds.parse() {
+        Ok(seconds) if (0.0..1e6).contains(&seconds) => Ok((name, seconds)),
+        _ => Err(format!("`{seconds}` is no number of seconds")),
+    }
+}
+
+fn skipped(text: &str) -> Result<(String, Vec<String>), String> {
+    let (name, workloads) = label(text)?;
+    Ok((name, workloads.split(',').map(str::to_string).collect()))
 }
 
 /// Options of `corelane bench compare`.

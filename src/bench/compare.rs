@@ -7,6 +7,7 @@ use anyhow::ensure;
 use super::args::CompareArgs;
 use super::report::Report;
 use super::results;
+use super::workload::Measure;
 
 /// A figure of a report that is compared.
 struct Figure {
@@ -22,42 +23,58 @@ enum Better {
     Less,
 }
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 12] = [
     Figure {
         name: "MB/s",
         decimals: 1,
         better: Better::More,
-        of: |report| Some(report.mb_per_s),
+        of: |report| of_load(report, report.mb_per_s),
     },
     Figure {
         name: "requests/s",
         decimals: 0,
         better: Better::More,
-        of: |report| Some(report.requests_per_s),
+        of: |report| of_load(report, report.requests_per_s),
     },
     Figure {
         name: "p50 ms",
         decimals: 3,
         better: Better::Less,
-        of: |report| Some(report.latency_ms.p50),
+        of: |report| of_load(report, report.latency_ms.p50),
     },
     Figure {
         name: "p99 ms",
         decimals: 3,
         better: Better::Less,
-        of: |report| Some(report.latency_ms.p99),
+        of: |report| of_load(report, report.latency_ms.p99),
     },
     Figure {
         name: "p99.9 ms",
         decimals: 3,
         better: Better::Less,
-        of: |report| Some(report.latency_ms.p99_9),
+        of: |report| of_load(report, report.latency_ms.p99_9),
     },
     Figure {
         name: "broker CPU s/GB",
         decimals: 3,
         better: Better::Less,
-        of: |report| report.broker.as_ref().map(|b| b.cpu_s_per_gb),
+        of: |report| of_load(report, report.broker.as_ref()?.cpu_s_per_gb),
+    },
+    Figure {
+        name: "broker CPU us/request",
+        decimals: 2,
+        better: Better::Less,
+        of: |report| of_load(report, report.broker.as_ref()?.cpu_us_per_request),
+    },
+    Figure {
+        name: "broker CPU, % of one",
+        decimals: 2,
+        better: Better::Less,
+        of: |report| {
+            let idle = report.workload.measure == Measure::Idle;
+            let part = report.broker.as_ref()?.cpu_s / report.seconds;
+            idle.then_some(part * 100.0)
+        },
     },
     Figure {
         name: "end to end p50 ms",
@@ -84,6 +101,11 @@ const FIGURES: [Figure; 10] = [
         of: |report| report.start_s,
     },
 ];
+
+/// A figure of those that only a run with requests has.
+fn of_load(report: &Report, value: f64) -> Option<f64> {
+    (report.workload.measure != Measure::Idle).then_some(value)
+}
 
 /// Compares two files with one JSON report a line. Gives a Markdown table: medians, and the spread where there are
 /// several rounds.
@@ -173,6 +195,40 @@ pub fn compare_reports(a: (&str, &[Report]), b: (&str, &[Report])) -> (String, V
         }
     }
     (table, ratios)
+}
+
+/// Named reports of any number of brokers side by side.
+pub fn side_by_side(brokers: &[(&str, &[Report])]) -> String {
+    let mut table = "| workload | figure |".to_string();
+    let mut workloads: Vec<&str> = Vec::new();
+    for (name, reports) in brokers {
+        // Writing to a String can't fail.
+        let _ = write!(table, " {name} |");
+        for report in *reports {
+            if !workloads.contains(&report.workload.name.as_str()) {
+                workloads.push(&report.workload.name);
+            }
+        }
+    }
+    let _ = writeln!(table, "\n|---|---|{}", "---|".repeat(brokers.len()));
+    for workload in workloads {
+        for figure in &FIGURES {
+            let spreads = brokers
+                .iter()
+                .map(|(_, reports)| Spread::of(reports, workload, figure));
+            let spreads: Vec<Option<Spread>> = spreads.collect();
+            if spreads.iter().all(Option::is_none) {
+                continue;
+            }
+            let _ = write!(table, "| {workload} | {} |", figure.name);
+            for spread in spreads {
+                let text = spread.map_or_else(|| "–".to_string(), |spread| spread.text(figure.decimals));
+                let _ = write!(table, " {text} |");
+            }
+            table.push('\n');
+        }
+    }
+    table
 }
 
 /// Median and range of one figure over the rounds of a workload.

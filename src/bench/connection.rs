@@ -124,7 +124,7 @@ impl Connection {
             inbox_range: 0..0,
             incoming: None,
             skip: 0,
-            scratch: vec![0; SKIP_BYTES],
+            scratch: Vec::new(),
         })
     }
 
@@ -243,6 +243,8 @@ impl Connection {
     /// Throws bytes away in the kernel: with MSG_TRUNC a TCP socket counts without copying, so that the generator is
     /// not what is measured.
     fn discard(&mut self) -> anyhow::Result<bool> {
+        // Not before: of thousands of connections that write none needs it.
+        self.scratch.resize(SKIP_BYTES, 0);
         let want = self.skip.min(self.scratch.len());
         match rustix::net::recv(&self.socket, &mut self.scratch[..want], RecvFlags::TRUNC) {
             Ok((_, 0)) => bail!("the broker closed the connection"),

@@ -45,6 +45,7 @@ pub fn find_max(args: &FindMaxArgs) -> anyhow::Result<Report> {
                 (good.rate + bad) / 2.0
             }
         };
+        workload.producers.part_of_max = None;
         workload.producers.records_per_s = Some(rate);
         let report = run_workload(&workload, &args.target)?;
         let p99 = judged_p99(&report);

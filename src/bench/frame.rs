@@ -63,8 +63,25 @@ pub fn produce(
     acks: Acks,
     version: i16,
 ) -> anyhow::Result<Rc<[u8]>> {
+    let batches: Vec<(i32, Bytes)> = partitions
+        .iter()
+        .map(|partition| (*partition, batch.clone()))
+        .collect();
+    produce_batches(topics, &batches, acks, version)
+}
+
+/// A Produce request with batches for some partitions, those of one topic next to each other.
+///
+/// # Errors
+/// When the request can't be said in this version.
+pub fn produce_batches(
+    topics: &BenchTopics,
+    batches: &[(i32, Bytes)],
+    acks: Acks,
+    version: i16,
+) -> anyhow::Result<Rc<[u8]>> {
     let mut topic_data: Vec<TopicProduceData> = Vec::new();
-    for number in partitions {
+    for (number, batch) in batches {
         let (name, index) = topics.of(*number);
         if topic_data.last().is_none_or(|topic| topic.name != name) {
             topic_data.push(TopicProduceData {

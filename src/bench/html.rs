@@ -57,10 +57,8 @@ pub fn html(runs: &[(String, Report)]) -> anyhow::Result<String> {
          <title>Benchmark</title><style>{STYLE}</style><h1>Benchmark</h1>"
     );
     for workload in workloads(runs) {
-        let of_workload: Vec<&(String, Report)> = runs
-            .iter()
-            .filter(|(_, run)| run.workload.name == workload)
-            .collect();
+        let of_workload: Vec<&(String, Report)> =
+            runs.iter().filter(|(_, run)| family(run) == workload).collect();
         section(&mut out, workload, &of_workload)?;
     }
     out.push_str("</html>\n");
@@ -70,11 +68,38 @@ pub fn html(runs: &[(String, Report)]) -> anyhow::Result<String> {
 fn workloads(runs: &[(String, Report)]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for (_, run) in runs {
-        if !names.contains(&run.workload.name.as_str()) {
-            names.push(&run.workload.name);
+        if !names.contains(&family(run)) {
+            names.push(family(run));
         }
     }
     names
+}
+
+/// Variants of one workload are shown together.
+fn family(run: &Report) -> &str {
+    run.workload.variant_of.as_ref().unwrap_or(&run.workload.name)
+}
+
+/// A broker's rounds are told apart by a number behind its name.
+fn broker(name: &str) -> &str {
+    name.split(" #").next().unwrap_or(name)
+}
+
+/// For lines that would hide each other: of each broker's rounds the one with the median throughput.
+fn median_rounds<'a>(runs: &[&'a (String, Report)]) -> Vec<&'a (String, Report)> {
+    let mut brokers: Vec<(&str, Vec<&'a (String, Report)>)> = Vec::new();
+    for run in runs {
+        let name = broker(&run.0);
+        match brokers.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, rounds)) => rounds.push(run),
+            None => brokers.push((name, vec![run])),
+        }
+    }
+    let median = |(_, mut rounds): (&str, Vec<&'a (String, Report)>)| {
+        rounds.sort_by(|a, b| a.1.mb_per_s.total_cmp(&b.1.mb_per_s));
+        rounds[(rounds.len() - 1) / 2]
+    };
+    brokers.into_iter().map(median).collect()
 }
 
 fn section(out: &mut String, workload: &str, runs: &[&(String, Report)]) -> anyhow::Result<()> {
@@ -90,8 +115,13 @@ fn section(out: &mut String, workload: &str, runs: &[&(String, Report)]) -> anyh
         let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_string());
         let _ = write!(
             out,
-            "<tr><td>{}<td>{:.1}<td>{:.0}<td>{:.3}<td>{:.3}<td>{:.3}<td>{:.3}<td>{}<td>{}<td>{}</tr>",
+            "<tr><td>{}{}<td>{:.1}<td>{:.0}<td>{:.3}<td>{:.3}<td>{:.3}<td>{:.3}<td>{}<td>{}<td>{}</tr>",
             escape(name),
+            // Which variant, where there are several.
+            run.workload
+                .variant_of
+                .as_ref()
+                .map_or_else(String::new, |_| format!(", {}", escape(&run.workload.name))),
             run.mb_per_s,
             run.requests_per_s,
             run.latency_ms.p50,
@@ -104,7 +134,12 @@ fn section(out: &mut String, workload: &str, runs: &[&(String, Report)]) -> anyh
         );
     }
     out.push_str("</table><div class=\"plots\">");
-    plots(out, runs);
+    if runs.iter().all(|(_, run)| run.workload.variant_of.is_none()) {
+        plots(out, &median_rounds(runs));
+    }
+    for varied in &VARIED {
+        out.extend(scaling(runs, varied).into_iter().flatten());
+    }
     out.push_str("</div>");
     for (name, run) in runs {
         let settings = toml::to_string(&run.workload)?;
@@ -179,56 +214,62 @@ fn plots(out: &mut String, runs: &[&(String, Report)]) {
         ),
     ];
     out.extend(drawn.into_iter().flatten());
-    for varied in &VARIED {
-        out.extend(scaling(runs, varied).into_iter().flatten());
-    }
 }
 
-/// Plots of throughput and p99 against what was varied, if it was.
-fn scaling(runs: &[&(String, Report)], varied: &Varied) -> [Option<String>; 2] {
+/// Plots of throughput, p99 and costs against what was varied, if it was: medians of the rounds.
+fn scaling(runs: &[&(String, Report)], varied: &Varied) -> [Option<String>; 4] {
     let first = (varied.of)(&runs[0].1);
     if runs.iter().all(|(_, run)| (varied.of)(run) == first) {
-        return [None, None];
+        return [const { None }; 4];
     }
-    let series = |figure: fn(&Report) -> f64| {
-        let mut series: Vec<Series> = Vec::new();
-        for (name, run) in runs {
-            // Runs of one broker are told apart by a number behind its name.
-            let name = name.split(" #").next().unwrap_or(name);
-            let point = ((varied.of)(run), figure(run));
-            match series.iter_mut().find(|series| series.name == name) {
-                Some(known) => known.points.push(point),
-                None => series.push(Series {
-                    name: name.to_string(),
-                    points: vec![point],
-                }),
-            }
-        }
-        for series in &mut series {
-            series.points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        }
-        series
-    };
     let across = Axis {
         name: varied.name,
         scale: Scale::Log,
     };
-    let rate = Axis {
-        name: "MB/s",
+    let from_zero = |name| Axis {
+        name,
         scale: Scale::Linear,
     };
+    let drawn = |title, axis, figure| svg(title, across, axis, &medians(runs, varied, figure));
     [
-        svg(
-            "Throughput as it scales",
-            across,
-            rate,
-            &series(|run| run.mb_per_s),
+        drawn("Throughput as it scales", from_zero("MB/s"), &|run| {
+            Some(run.mb_per_s)
+        }),
+        drawn("p99 as it scales", LATENCY, &|run| Some(run.latency_ms.p99)),
+        drawn(
+            "Broker's CPU time per request as it scales",
+            from_zero("microseconds"),
+            &|run| Some(run.broker.as_ref()?.cpu_us_per_request),
         ),
-        svg(
-            "p99 as it scales",
-            across,
-            LATENCY,
-            &series(|run| run.latency_ms.p99),
-        ),
+        drawn("Broker's memory as it scales", from_zero("MB"), &|run| {
+            Some(run.broker.as_ref()?.resident_mb)
+        }),
     ]
+}
+
+/// A line for each broker, with the median of its rounds at each value of what was varied.
+fn medians(
+    runs: &[&(String, Report)],
+    varied: &Varied,
+    figure: &dyn Fn(&Report) -> Option<f64>,
+) -> Vec<Series> {
+    let mut brokers: Vec<&str> = Vec::new();
+    for (name, _) in runs {
+        if !brokers.contains(&broker(name)) {
+            brokers.push(broker(name));
+        }
+    }
+    let line = |name: &str| {
+        let of_broker = runs.iter().filter(|run| broker(&run.0) == name);
+        let mut points: Vec<(f64, f64)> = of_broker
+            .filter_map(|(_, run)| Some(((varied.of)(run), figure(run)?)))
+            .collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let rounds = points.chunk_by(|a, b| a.0 == b.0);
+        Series {
+            name: name.to_string(),
+            points: rounds.map(|rounds| rounds[(rounds.len() - 1) / 2]).collect(),
+        }
+    };
+    brokers.into_iter().map(line).collect()
 }

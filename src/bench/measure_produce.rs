@@ -15,13 +15,15 @@ use super::fetch_load::FetchLoad;
 use super::frame;
 use super::generator::{Generator, Until};
 use super::live_line::LiveLine;
+use super::meter::Meter;
 use super::nodes::Connections;
 use super::outcome::Outcome;
 use super::produce_load::BatchSize;
-use super::producers::{Producers, Writers};
+use super::producers::{self, Producers, Writers};
 use super::traffic::Traffic;
 use super::window::Window;
 use super::workload::{Consumers, Workload};
+use super::writing::Writing;
 use crate::wire::api::ApiKey;
 
 /// Batches of old records: those of a busy topic.
@@ -47,24 +49,11 @@ pub fn measure_produce(
     client: &BrokerClient,
     window: Window,
 ) -> anyhow::Result<Outcome> {
-    let writers = if workload.consumers.is_some() {
-        Writers::One
-    } else {
-        Writers::Any
-    };
-    let mut producers = Producers::new(workload, topics, client, writers)?;
-    let mut next_connection = workload.producers.connections;
-    let mut tail = None;
-    if let Some(consumers) = &workload.consumers {
-        client.version(ApiKey::Fetch, frame::FETCH_VERSION)?;
-        let departures = Departures::new(topics.leaders.len(), consumers.groups);
-        let departures = Rc::new(RefCell::new(departures));
-        producers.load.set_departures(Rc::clone(&departures));
-        let mut readers = tail_readers(topics, consumers, next_connection, producers.batch)?;
-        readers.load.set_departures(departures);
-        next_connection += readers.connections.opened.len();
-        tail = Some(readers);
-    }
+    let (connections, mut load, mut tail) = writing(workload, topics, client)?;
+    let producer_connections = connections.nodes.len();
+    let mut opened: Vec<Connection> = connections.opened;
+    let mut next_connection = producer_connections;
+    next_connection += tail.as_ref().map_or(0, |readers| readers.connections.nodes.len());
     let mut catch_up = None;
     if let (Some(consumers), Some(topics)) = (&workload.catch_up, backlog) {
         catch_up = Some(backlog_readers(
@@ -76,18 +65,12 @@ pub fn measure_produce(
         )?);
     }
 
-    let connections = producers.connections.opened.len();
-    let mut opened: Vec<Connection> = producers.connections.opened;
     for readers in [&mut tail, &mut catch_up].into_iter().flatten() {
         opened.append(&mut readers.connections.opened);
     }
     let mut generator = Generator::new(opened)?;
-    match workload.requests_per_s(producers.batch.records) {
-        Some(rate) => producers.load.set_pace(rate),
-        None => producers.load.set_requests_left(u64::MAX),
-    }
-
-    let mut traffic = Traffic::new(&mut producers.load, connections);
+    load.go(workload.producers.records_per_s);
+    let mut traffic = Traffic::new(&mut *load, producer_connections);
     for readers in [&mut tail, &mut catch_up].into_iter().flatten() {
         traffic.add_readers(&mut readers.load, readers.connections.nodes.len());
     }
@@ -96,11 +79,36 @@ pub fn measure_produce(
     generator.run(&mut traffic, Until::Idle(PATIENCE))?;
     Ok(Outcome {
         window,
-        measured: producers.load.meter,
+        measured: std::mem::replace(load.meter(), Meter::new()),
         end_to_end: tail.map(|readers| readers.load.meter),
         catch_up: catch_up.map(|readers| readers.load.meter),
         unsent,
     })
+}
+
+/// The producers, and the groups that read along if there are any.
+fn writing(
+    workload: &Workload,
+    topics: &Rc<BenchTopics>,
+    client: &BrokerClient,
+) -> anyhow::Result<(Connections, Box<dyn Writing>, Option<Readers>)> {
+    if workload.producers.linger_ms.is_some() {
+        let (connections, load) = producers::live(workload, topics, client)?;
+        return Ok((connections, Box::new(load), None));
+    }
+    let Some(consumers) = &workload.consumers else {
+        let producers = Producers::new(workload, topics, client, Writers::Any)?;
+        return Ok((producers.connections, Box::new(producers.load), None));
+    };
+    let mut producers = Producers::new(workload, topics, client, Writers::One)?;
+    client.version(ApiKey::Fetch, frame::FETCH_VERSION)?;
+    let departures = Departures::new(topics.leaders.len(), consumers.groups);
+    let departures = Rc::new(RefCell::new(departures));
+    producers.load.set_departures(Rc::clone(&departures));
+    let first = workload.producers.connections;
+    let mut readers = tail_readers(topics, consumers, first, producers.batch)?;
+    readers.load.set_departures(departures);
+    Ok((producers.connections, Box::new(producers.load), Some(readers)))
 }
 
 /// Warms up, then counts second by second.

@@ -4,15 +4,20 @@
 //! only, so that another broker can be measured by the same means; it knows `wire`, and nothing of the broker's inside.
 //!
 //! Runs in a process of its own on one thread, which can be pinned: an epoll loop over non-blocking connections. Requests
-//! are whole frames that were built before, sent again and again without a copy; of answers only the headers are looked
+//! are, as a rule, whole frames that were built before, sent again and again without a copy; of answers only the headers are looked
 //! at, and record bytes are thrown away in the kernel. So one core of generator can load one core of broker.
 //!
 //! With a rate the loop is open: requests become due by the clock, and latency counts from then, sent or not, so that a
 //! broker that stalls can't hide it. Without a rate it is closed: each connection keeps a fixed number of requests in
 //! flight, and latency counts from the moment a request is handed to its connection.
 //!
+//! Records can be built live as well (`live_load.rs`): producers with keys that collect batches by partition as stock clients
+//! do, each record with a moment at which it is due. `sink.rs` is the broker that does nothing, which shows how fast the
+//! generator is and what no broker can exceed.
+//!
 //! Start reading in `run.rs`. Workloads are in `config/bench/`, their keys in `workload.rs`.
 
+mod accumulator;
 mod affinity;
 mod answer;
 mod args;
@@ -24,13 +29,16 @@ mod compare;
 mod connection;
 mod departures;
 mod fetch_load;
+mod file_limit;
 mod find_max;
 mod frame;
 mod generator;
 mod html;
 mod live_line;
+mod live_load;
 mod machine;
 mod measure_fetch;
+mod measure_idle;
 mod measure_produce;
 mod meter;
 mod nodes;
@@ -38,6 +46,7 @@ mod open_messaging;
 mod outcome;
 mod pace;
 mod page_cache;
+mod part_of_max;
 mod plot;
 mod produce_load;
 mod producers;
@@ -45,10 +54,15 @@ mod record_source;
 mod report;
 mod results;
 mod run;
+mod sink;
+mod sink_answers;
 mod suite;
+mod suite_summary;
 mod traffic;
+mod vary;
 mod window;
 mod workload;
+mod writing;
 
 pub use args::BenchCommand;
 
@@ -62,6 +76,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// # Errors
 /// When it can't be done; the text says why.
 pub fn execute(command: &BenchCommand) -> anyhow::Result<()> {
+    file_limit::raise();
     match command {
         BenchCommand::Run(args) => {
             let report = run::run(args)?;
@@ -74,6 +89,7 @@ pub fn execute(command: &BenchCommand) -> anyhow::Result<()> {
         BenchCommand::FindMax(args) => print_report(&find_max::find_max(args)?, args.json)?,
         BenchCommand::Suite(args) => print!("{}", suite::suite(args)?),
         BenchCommand::Compare(args) => print!("{}", compare::compare(args)?),
+        BenchCommand::Sink(args) => sink::sink(args)?,
         BenchCommand::Report(args) => {
             let page = html::html(&results::read_named(&args.results)?)?;
             std::fs::write(&args.html, page).with_context(|| args.html.display().to_string())?;

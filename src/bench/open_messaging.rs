@@ -148,6 +148,7 @@ pub fn parse(text: &str, folder: &Path) -> anyhow::Result<Workload> {
             partitions_per_request: 1,
             compression: BatchCompression::None,
             records_per_s: paced.then_some(given.producer_rate),
+            ..Producers::default()
         },
         consumers: consumers.then(|| Consumers {
             connections: given.consumer_per_subscription * given.topics,
@@ -155,6 +156,7 @@ pub fn parse(text: &str, folder: &Path) -> anyhow::Result<Workload> {
             ..Consumers::default()
         }),
         catch_up: None,
+        variant_of: None,
     })
 }
 

@@ -13,6 +13,6 @@ pub struct Outcome {
     pub end_to_end: Option<Meter>,
     /// Consumers of old records beside the producers.
     pub catch_up: Option<Meter>,
-    /// Requests of an open loop that were due at the end and had not been sent.
+    /// Requests of an open loop (records, where they are built live) that were due at the end and had not been sent.
     pub unsent: usize,
 }

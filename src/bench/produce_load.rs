@@ -12,9 +12,7 @@ use super::connection::{Answered, Load, Outgoing, Progress};
 use super::departures::Departures;
 use super::meter::Meter;
 use super::pace::Pace;
-
-/// So many requests that fail one after the other end a run: the broker does not work.
-const MAX_FAILURES_IN_A_ROW: u32 = 1000;
+use super::writing::{MAX_FAILURES_IN_A_ROW, Writing};
 
 /// A request that was built before.
 pub struct ProduceFrame {
@@ -92,14 +90,9 @@ impl ProduceLoad {
     }
 
     /// Lets it send so many requests a second without end, from now on.
-    pub fn set_pace(&mut self, requests_per_s: f64) {
+    fn set_pace(&mut self, requests_per_s: f64) {
         self.left = u64::MAX;
         self.pace = Some(Pace::new(requests_per_s, self.turns.len()));
-    }
-
-    /// Requests that are due and were not sent yet, because too many before them are not answered.
-    pub fn behind(&self) -> usize {
-        self.pace.as_ref().map_or(0, Pace::behind)
     }
 
     /// Notes from now on when batches leave.
@@ -189,8 +182,28 @@ impl Load for ProduceLoad {
     }
 }
 
+impl Writing for ProduceLoad {
+    fn go(&mut self, records_per_s: Option<f64>) {
+        let records_per_request = self.batch.records * self.frames[0].partitions.len() as u64;
+        match records_per_s {
+            Some(rate) => self.set_pace(rate / records_per_request as f64),
+            None => self.set_requests_left(u64::MAX),
+        }
+    }
+
+    fn stop(&mut self) -> usize {
+        let unsent = self.pace.as_ref().map_or(0, Pace::behind);
+        self.set_requests_left(0);
+        unsent
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+}
+
 /// Partitions in a Produce answer (versions 9 to 12), or the first that failed with its error code.
-fn acknowledged(bytes: &[u8]) -> Option<Result<usize, (i32, i16)>> {
+pub fn acknowledged(bytes: &[u8]) -> Option<Result<usize, (i32, i16)>> {
     let mut answer = Answer::new(bytes);
     answer.i32()?; // correlation id
     answer.pass_tags()?;

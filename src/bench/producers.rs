@@ -1,5 +1,6 @@
 //! The writing side of a run: connections to the leaders, and the frames for each.
 
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
@@ -7,6 +8,7 @@ use anyhow::ensure;
 use super::bench_topics::BenchTopics;
 use super::broker_client::BrokerClient;
 use super::frame;
+use super::live_load::LiveLoad;
 use super::nodes::{Connections, distinct, led_by};
 use super::produce_load::{BatchSize, ProduceFrame, ProduceLoad};
 use super::record_source::RecordSource;
@@ -44,11 +46,7 @@ impl Producers {
         writers: Writers,
     ) -> anyhow::Result<Producers> {
         let producers = &workload.producers;
-        let version = client.version(ApiKey::Produce, *frame::PRODUCE_VERSIONS.end())?;
-        ensure!(
-            frame::PRODUCE_VERSIONS.contains(&version),
-            "the broker knows Produce only up to version {version}"
-        );
+        let version = produce_version(client)?;
         let now_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -96,4 +94,30 @@ impl Producers {
             batch,
         })
     }
+}
+
+/// Producers that build their records as they go: their connections, and what they send.
+///
+/// # Errors
+/// When the broker is not reached, or there is no source of records.
+pub fn live(
+    workload: &Workload,
+    topics: &Rc<BenchTopics>,
+    client: &BrokerClient,
+) -> anyhow::Result<(Connections, LiveLoad)> {
+    let producers = &workload.producers;
+    let nodes = distinct(&topics.leaders);
+    let count = producers.connections * nodes.len();
+    let connections = Connections::open(&topics.leaders, 0, count, producers.in_flight)?;
+    let load = LiveLoad::new(workload, Rc::clone(topics), &nodes, produce_version(client)?)?;
+    Ok((connections, load))
+}
+
+fn produce_version(client: &BrokerClient) -> anyhow::Result<i16> {
+    let version = client.version(ApiKey::Produce, *frame::PRODUCE_VERSIONS.end())?;
+    ensure!(
+        frame::PRODUCE_VERSIONS.contains(&version),
+        "the broker knows Produce only up to version {version}"
+    );
+    Ok(version)
 }

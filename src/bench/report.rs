@@ -58,7 +58,8 @@ pub struct Report {
     pub latency_ms: Latency,
     /// Requests answered with an error, by its name. They count nowhere else.
     pub errors: BTreeMap<String, u64>,
-    /// Requests of an open loop that were due at the end and had not been sent: the broker does not keep up.
+    /// Requests of an open loop (records, where they are built live) that were due at the end and had not been sent: the
+    /// broker does not keep up.
     pub unsent: usize,
     /// Consumers that read along, with the time from when a batch was due to when a consumer had it.
     pub end_to_end: Option<Reading>,
@@ -189,6 +190,7 @@ impl Report {
         let verb = match self.workload.measure {
             Measure::Produce => "written",
             Measure::Fetch => "read",
+            Measure::Idle => "idle",
         };
         let mut table = String::new();
         let mut line = |name: &str, value: String| {
@@ -220,7 +222,7 @@ impl Report {
             line(
                 "behind",
                 format!(
-                    "{} requests were due and not sent: the broker does not keep up",
+                    "{} were due and not sent: the broker does not keep up",
                     self.unsent
                 ),
             );
@@ -258,12 +260,17 @@ impl BrokerUse {
         let cpu_s = used.cpu.as_secs_f64();
         Ok(Some(BrokerUse {
             cpu_s,
-            cpu_s_per_gb: cpu_s / (measured.batch_bytes as f64 / GB),
-            cpu_us_per_request: cpu_s * 1e6 / measured.requests as f64,
+            // A run that asks for nothing has neither.
+            cpu_s_per_gb: part(cpu_s, measured.batch_bytes as f64 / GB),
+            cpu_us_per_request: part(cpu_s * 1e6, measured.requests as f64),
             resident_mb: process.resident_bytes()? as f64 / MB,
             disk_read_mb: used.disk_read_bytes as f64 / MB,
             disk_written_mb: used.disk_written_bytes as f64 / MB,
             context_switches: used.context_switches,
         }))
     }
+}
+
+fn part(of: f64, by: f64) -> f64 {
+    if by > 0.0 { of / by } else { 0.0 }
 }

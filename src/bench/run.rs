@@ -11,8 +11,10 @@ use super::bench_topics::BenchTopics;
 use super::broker_client::BrokerClient;
 use super::broker_process::BrokerProcess;
 use super::measure_fetch::measure_fetch;
+use super::measure_idle::measure_idle;
 use super::measure_produce::measure_produce;
 use super::outcome::Outcome;
+use super::part_of_max::run_at_part_of_max;
 use super::report::Report;
 use super::window::Window;
 use super::workload::{Measure, Workload};
@@ -24,7 +26,7 @@ use super::workload::{Measure, Workload};
 pub fn run(args: &RunArgs) -> anyhow::Result<Report> {
     let mut workload = Workload::load(&args.workload)?;
     args.change.apply(&mut workload)?;
-    run_workload(&workload, &args.target)
+    run_at_part_of_max(&workload, &args.target, None)
 }
 
 /// Runs a workload against a broker and returns what was measured.
@@ -46,7 +48,7 @@ pub fn run_workload(workload: &Workload, target: &Target) -> anyhow::Result<Repo
     }
     let outcome = outcome?;
     ensure!(
-        outcome.measured.requests > 0,
+        outcome.measured.requests > 0 || workload.measure == Measure::Idle,
         "no request was answered in the counted time, except with errors: {:?}",
         outcome.measured.errors
     );
@@ -78,6 +80,7 @@ fn measure(
     let window = Window::new(broker);
     match (workload.measure, &workload.consumers) {
         (Measure::Produce, _) => measure_produce(workload, written, backlog, client, window),
+        (Measure::Idle, _) => measure_idle(workload, window),
         (Measure::Fetch, Some(consumers)) => measure_fetch(workload, consumers, written, client, window),
         (Measure::Fetch, None) => unreachable!("checked when the workload was read"),
     }

@@ -1,37 +1,35 @@
 //! `bench suite`: workloads against several brokers in turn.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use super::args::{SuiteArgs, Target};
-use super::broker_command::BrokerCommand;
-use super::compare::compare_reports;
-use super::html::html;
-use super::machine::Machine;
+use super::broker_command::{BrokerCommand, RunningBroker};
+use super::part_of_max::{flat_out, run_at_part_of_max};
 use super::report::Report;
 use super::results;
 use super::run::run_workload;
-use super::workload::{Cache, Workload};
+use super::suite_summary::summarize;
+use super::workload::{Cache, MaxOf, Workload};
 
 /// Backlog of the read that warms a broker up before one from the disk, which can't be repeated.
 const WARM_READ_BYTES: u64 = 256 << 20;
 
 /// Runs a suite. In each round each workload is run against each broker, one after the other, so that a machine whose speed
-/// drifts treats them alike; each run has a broker of its own, started with an empty directory. Gives the comparison as
-/// Markdown, which is also written, with an HTML report, next to the results.
+/// drifts treats them alike; each run has a broker of its own, started with an empty directory. A run that fails is told
+/// and does not stop the others. Gives the comparison as Markdown, which is also written, with an HTML report, next to
+/// the results.
 ///
 /// # Errors
-/// When a broker does not start or a run fails. What was measured before is in the results.
+/// When a run failed: after all others, with what they gave written down.
 pub fn suite(args: &SuiteArgs) -> anyhow::Result<String> {
     ensure!(args.rounds > 0, "--rounds must be above 0");
-    let mut workloads = Vec::new();
-    for name in &args.workloads {
-        let mut workload = Workload::load(name)?;
-        args.change.apply(&mut workload)?;
-        workloads.push(workload);
-    }
+    let workloads = workloads(args)?;
+    known(args, args.reference.iter(), "--reference")?;
+    known(args, args.skip.iter().map(|(name, _)| name), "--skip")?;
+    known(args, args.warm_up_of.iter().map(|(name, _)| name), "--warm-up-of")?;
     std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
     for broker in &args.brokers {
         ensure!(
@@ -40,29 +38,137 @@ pub fn suite(args: &SuiteArgs) -> anyhow::Result<String> {
             results_of(args, broker).display()
         );
     }
+    let mut maxima = Maxima::default();
+    let mut failed = Vec::new();
     for round in 1..=args.rounds {
         for workload in &workloads {
             for broker in &args.brokers {
+                if is_skipped(args, broker, workload) {
+                    continue;
+                }
                 eprintln!(
                     "round {round} of {}: {}, {}",
                     args.rounds, workload.name, broker.name
                 );
-                let report = run_once(args, broker, workload)
-                    .with_context(|| format!("{} against {}", workload.name, broker.name))?;
-                results::append(&results_of(args, broker), &report)?;
+                let report = maxima
+                    .of(args, workload)
+                    .and_then(|max| run_once(args, broker, workload, max));
+                match report {
+                    Ok(report) => results::append(&results_of(args, broker), &report)?,
+                    Err(error) => {
+                        let said = format!(
+                            "round {round}, {} against {}: {error:#}",
+                            workload.name, broker.name
+                        );
+                        eprintln!("failed: {said}");
+                        failed.push(said);
+                    }
+                }
             }
         }
     }
-    summarize(args)
+    let text = summarize(args, &failed)?;
+    if failed.is_empty() {
+        return Ok(text);
+    }
+    bail!("{text}\n{} runs failed:\n  {}", failed.len(), failed.join("\n  "))
 }
 
-fn results_of(args: &SuiteArgs, broker: &BrokerCommand) -> PathBuf {
+fn workloads(args: &SuiteArgs) -> anyhow::Result<Vec<Workload>> {
+    let mut workloads = Vec::new();
+    for name in &args.workloads {
+        let workload = Workload::load(name)?;
+        let mut variants: Vec<Workload> = args
+            .vary
+            .iter()
+            .flat_map(|vary| vary.variants(&workload))
+            .collect();
+        if variants.is_empty() {
+            variants.push(workload);
+        }
+        for variant in &mut variants {
+            args.change.apply(variant)?;
+        }
+        workloads.append(&mut variants);
+    }
+    Ok(workloads)
+}
+
+/// Sees that names given to an option are those of brokers.
+fn known<'a>(
+    args: &SuiteArgs,
+    mut names: impl Iterator<Item = &'a String>,
+    option: &str,
+) -> anyhow::Result<()> {
+    let stranger = names.find(|name| args.brokers.iter().all(|broker| broker.name != **name));
+    match stranger {
+        Some(name) => bail!("{option}: no broker is called {name}"),
+        None => Ok(()),
+    }
+}
+
+/// The file of a broker's results.
+pub fn results_of(args: &SuiteArgs, broker: &BrokerCommand) -> PathBuf {
     args.results.join(format!("{}.jsonl", broker.name))
 }
 
-fn run_once(args: &SuiteArgs, broker: &BrokerCommand, workload: &Workload) -> anyhow::Result<Report> {
+fn is_skipped(args: &SuiteArgs, broker: &BrokerCommand, workload: &Workload) -> bool {
+    let name = workload.variant_of.as_ref().unwrap_or(&workload.name);
+    args.skip
+        .iter()
+        .any(|(broker_name, skipped)| *broker_name == broker.name && skipped.contains(name))
+}
+
+/// Highest rates of the reference, by workload. Measured when first asked for.
+#[derive(Default)]
+struct Maxima {
+    records_per_s: BTreeMap<String, f64>,
+}
+
+impl Maxima {
+    /// What a workload goes by, if it is the reference's.
+    fn of(&mut self, args: &SuiteArgs, workload: &Workload) -> anyhow::Result<Option<f64>> {
+        if workload.producers.part_of_max.is_none() || workload.producers.max_of == MaxOf::Own {
+            return Ok(None);
+        }
+        if let Some(known) = self.records_per_s.get(&workload.name) {
+            return Ok(Some(*known));
+        }
+        let named = |broker: &&BrokerCommand| args.reference.as_ref().is_none_or(|name| broker.name == *name);
+        let reference = args.brokers.iter().rev().find(named);
+        let reference = reference.context("a suite has brokers")?;
+        eprintln!("the highest rate of {}, {}", workload.name, reference.name);
+        let report = run_once(args, reference, &flat_out(workload), None)
+            .with_context(|| format!("the highest rate of {}", reference.name))?;
+        self.records_per_s
+            .insert(workload.name.clone(), report.records_per_s);
+        Ok(Some(report.records_per_s))
+    }
+}
+
+fn run_once(
+    args: &SuiteArgs,
+    broker: &BrokerCommand,
+    workload: &Workload,
+    max: Option<f64>,
+) -> anyhow::Result<Report> {
     let prepare = args.prepare.iter().find(|prepare| prepare.name == broker.name);
     let running = broker.start(prepare, &args.results.join("run"), &args.broker_cpus)?;
+    let report = run_against(args, broker, workload, max, &running);
+    // Also when the run failed: the next broker must have the machine for itself.
+    let stopped = running.stop();
+    let report = report?;
+    stopped?;
+    Ok(report)
+}
+
+fn run_against(
+    args: &SuiteArgs,
+    broker: &BrokerCommand,
+    workload: &Workload,
+    max: Option<f64>,
+    running: &RunningBroker,
+) -> anyhow::Result<Report> {
     let mut labels = args.labels.clone();
     labels.push(("broker".to_string(), broker.name.clone()));
     labels.push(("command".to_string(), broker.command.clone()));
@@ -73,6 +179,10 @@ fn run_once(args: &SuiteArgs, broker: &BrokerCommand, workload: &Workload) -> an
         keep_topic: false,
         labels,
     };
+    let mut workload = workload.clone();
+    if let Some((_, seconds)) = args.warm_up_of.iter().find(|(name, _)| *name == broker.name) {
+        workload.warm_up_s = *seconds;
+    }
     if let Some(consumers) = &workload.consumers
         && consumers.cache == Cache::Cold
     {
@@ -84,63 +194,7 @@ fn run_once(args: &SuiteArgs, broker: &BrokerCommand, workload: &Workload) -> an
         warm.duration_s = args.warm_read_s;
         run_workload(&warm, &target).context("the warm-up")?;
     }
-    let mut report = run_workload(workload, &target)?;
+    let mut report = run_at_part_of_max(&workload, &target, max)?;
     report.start_s = Some(running.start_s);
-    running.stop()?;
     Ok(report)
-}
-
-fn summarize(args: &SuiteArgs) -> anyhow::Result<String> {
-    let machine = Machine::this();
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // Writing to a String can't fail.
-        let _ = writeln!(text, "- {name}: {value}");
-    };
-    for broker in &args.brokers {
-        line(&broker.name, format!("`{}`", broker.command));
-    }
-    for (name, value) in &args.labels {
-        line(name, value.clone());
-    }
-    line(
-        "Machine",
-        format!(
-            "{} CPUs, {}, {:.0} GiB memory",
-            machine.cpus, machine.cpu, machine.memory_gib
-        ),
-    );
-    line("Kernel", machine.kernel);
-    line(
-        "Rounds",
-        format!(
-            "{}, brokers in turn within each, each started anew with empty data; brokers on CPUs {:?}, generator on {}",
-            args.rounds,
-            args.broker_cpus,
-            args.cpu
-                .map_or_else(|| "any".to_string(), |cpu| format!("CPU {cpu}"))
-        ),
-    );
-    text.push_str(
-        "\nMB are 10^6 bytes of record batches. Medians over the rounds, smallest and largest in parentheses.\n",
-    );
-    let files: Vec<PathBuf> = args
-        .brokers
-        .iter()
-        .map(|broker| results_of(args, broker))
-        .collect();
-    if let Some((first, others)) = files.split_first() {
-        let reports = results::read(first)?;
-        for other in others {
-            let names = (results::name(first), results::name(other));
-            let (table, _) = compare_reports((&names.0, &reports), (&names.1, &results::read(other)?));
-            let _ = write!(text, "\n{table}");
-        }
-    }
-    let page = args.results.join("report.html");
-    std::fs::write(&page, html(&results::read_named(&files)?)?)
-        .with_context(|| page.display().to_string())?;
-    let summary = args.results.join("summary.md");
-    std::fs::write(&summary, &text).with_context(|| summary.display().to_string())?;
-    Ok(text)
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use super::connection::{Answered, Load, Outgoing, Progress};
 use super::fetch_load::FetchLoad;
 use super::meter::Slice;
-use super::produce_load::ProduceLoad;
+use super::writing::Writing;
 
 /// Loads side by side. Connections are numbered through: first the producers', then those of each of the readers.
 pub struct Traffic<'a> {
-    produce: &'a mut ProduceLoad,
+    produce: &'a mut dyn Writing,
     producer_connections: usize,
     /// Each with the number of its connections.
     readers: Vec<(&'a mut FetchLoad, usize)>,
@@ -17,7 +17,7 @@ pub struct Traffic<'a> {
 
 impl<'a> Traffic<'a> {
     /// Producers with so many connections, alone.
-    pub fn new(produce: &'a mut ProduceLoad, connections: usize) -> Traffic<'a> {
+    pub fn new(produce: &'a mut dyn Writing, connections: usize) -> Traffic<'a> {
         Traffic {
             produce,
             producer_connections: connections,
@@ -32,7 +32,7 @@ impl<'a> Traffic<'a> {
 
     /// Switches counting on or off for all.
     pub fn set_counting(&mut self, counting: bool) {
-        self.produce.meter.set_counting(counting);
+        self.produce.meter().set_counting(counting);
         for (load, _) in &mut self.readers {
             load.meter.set_counting(counting);
         }
@@ -43,13 +43,12 @@ impl<'a> Traffic<'a> {
         for (load, _) in &mut self.readers {
             load.meter.end_slice(at, length);
         }
-        self.produce.meter.end_slice(at, length)
+        self.produce.meter().end_slice(at, length)
     }
 
-    /// Sends nothing more. Gives the number of requests that were due and not sent.
+    /// Sends nothing more. Gives how much was due and not sent.
     pub fn stop(&mut self) -> usize {
-        let unsent = self.produce.behind();
-        self.produce.set_requests_left(0);
+        let unsent = self.produce.stop();
         for (load, _) in &mut self.readers {
             load.stop();
         }
@@ -59,7 +58,7 @@ impl<'a> Traffic<'a> {
     /// The load of a connection, and the connection's number in it.
     fn of(&mut self, connection: usize) -> (&mut dyn Load, usize) {
         if connection < self.producer_connections {
-            return (&mut *self.produce, connection);
+            return (self.produce as &mut dyn Load, connection);
         }
         let mut index = connection - self.producer_connections;
         for (load, connections) in &mut self.readers {

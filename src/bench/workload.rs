@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::open_messaging;
 use crate::wire::records::Compression;
 
+/// Longest time a record may be kept back: a minute, far above what anybody sets.
+const MAX_LINGER_MS: f64 = 60_000.0;
+
 /// The workloads that come with the program: name and text.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 18] = [
     ("big", include_str!("../../config/bench/big.toml")),
     ("mid", include_str!("../../config/bench/mid.toml")),
     ("tiny", include_str!("../../config/bench/tiny.toml")),
@@ -18,18 +21,28 @@ pub const BUILT_IN: [(&str, &str); 11] = [
         "tiny-pipelined",
         include_str!("../../config/bench/tiny-pipelined.toml"),
     ),
+    ("many-1000", include_str!("../../config/bench/many-1000.toml")),
+    ("many-10000", include_str!("../../config/bench/many-10000.toml")),
+    ("keyed", include_str!("../../config/bench/keyed.toml")),
     ("latency", include_str!("../../config/bench/latency.toml")),
+    (
+        "latency-half",
+        include_str!("../../config/bench/latency-half.toml"),
+    ),
     (
         "latency-busy",
         include_str!("../../config/bench/latency-busy.toml"),
     ),
     ("end-to-end", include_str!("../../config/bench/end-to-end.toml")),
     ("fetch-tail", include_str!("../../config/bench/fetch-tail.toml")),
+    ("fetch-warm", include_str!("../../config/bench/fetch-warm.toml")),
     ("fetch-cold", include_str!("../../config/bench/fetch-cold.toml")),
     (
         "fetch-cold-one",
         include_str!("../../config/bench/fetch-cold-one.toml"),
     ),
+    ("idle-1", include_str!("../../config/bench/idle-1.toml")),
+    ("idle-1000", include_str!("../../config/bench/idle-1000.toml")),
 ];
 
 /// One workload file.
@@ -52,8 +65,10 @@ pub struct Workload {
     /// Where the records go.
     pub topics: Topics,
     /// What the records are.
+    #[serde(default)]
     pub records: Records,
     /// Who writes. When `measure = "fetch"` these build the backlog and are not timed.
+    #[serde(default)]
     pub producers: Producers,
     /// Who reads. When `measure = "fetch"` it is they who are timed; else they read along what is written, and the time
     /// from producer to consumer is measured as well.
@@ -61,6 +76,8 @@ pub struct Workload {
     /// Who reads old records beside the producers, again and again: `backlog_bytes` of them are written before the warm-up,
     /// in batches of 256 KiB, to topics of their own with the broker's configs. Only when `measure = "produce"`.
     pub catch_up: Option<Consumers>,
+    /// The workload this is a variant of: `bench suite --vary` makes them, and pages show them together.
+    pub variant_of: Option<String>,
 }
 
 /// Which side of a workload is timed.
@@ -72,6 +89,8 @@ pub enum Measure {
     /// Reading a backlog that was written just before. While there is time left, the next one is written
     /// (which is not timed) and read.
     Fetch,
+    /// Nobody: what the broker's process needs when nothing is asked of it, with the topics there.
+    Idle,
 }
 
 /// Topics of a workload.
@@ -165,6 +184,12 @@ pub struct Producers {
     /// Requests sent on a connection before the first one is answered.
     #[serde(default = "default_in_flight")]
     pub in_flight: usize,
+    /// Builds records while the run goes, as a stock client does: there are `connections` producers, each with a connection to
+    /// every node. A record's key decides its partition; without keys a producer stays with a partition for a batch. A
+    /// request leaves when one of its batches is full or so many milliseconds old, and takes along what there is for the
+    /// other partitions of its node. Latency counts from when each record was due. Without: batches are built before
+    /// the run, and sent again and again.
+    pub linger_ms: Option<f64>,
     /// When a request counts as done.
     #[serde(default)]
     pub acks: Acks,
@@ -179,6 +204,22 @@ pub struct Producers {
     /// Records a second, of all producers together: an open loop. Requests become due by the clock, and latency counts from
     /// then, so that a broker that stalls can't hide it. Without: as fast as answers come.
     pub records_per_s: Option<f64>,
+    /// The same as a part of the highest rate, from 0 to 1: the run is preceded by one as fast as it goes.
+    pub part_of_max: Option<f64>,
+    /// Whose highest rate that is.
+    #[serde(default)]
+    pub max_of: MaxOf,
+}
+
+/// Whose highest rate a workload goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaxOf {
+    /// The broker's own.
+    #[default]
+    Own,
+    /// That of the broker that a suite calls its reference, so that all have the same load. In a run alone: its own.
+    Reference,
 }
 
 /// The `acks` of Produce.
@@ -261,6 +302,10 @@ fn default_in_flight() -> usize {
 fn default_groups() -> usize {
     1
 }
+/// The default of `batch.size` in Kafka's producer.
+fn default_batch_bytes() -> usize {
+    16_384
+}
 fn default_partitions_per_request() -> usize {
     1
 }
@@ -324,25 +369,8 @@ impl Workload {
         ensure!(self.warm_up_s >= 0.0, "warm_up_s must not be negative");
         ensure!(self.topics.count > 0, "topics.count must be above 0");
         ensure!(self.topics.partitions > 0, "topics.partitions must be above 0");
-        ensure!(
-            self.producers.connections > 0,
-            "producers.connections must be above 0"
-        );
-        ensure!(
-            self.producers.in_flight > 0,
-            "producers.in_flight must be above 0"
-        );
-        ensure!(
-            self.producers.partitions_per_request > 0,
-            "producers.partitions_per_request must be above 0"
-        );
         ensure!(self.records.keys != Some(0), "records.keys must be above 0");
-        if let Some(rate) = self.producers.records_per_s {
-            ensure!(
-                rate > 0.0 && rate.is_finite(),
-                "producers.records_per_s must be above 0"
-            );
-        }
+        self.producers.check()?;
         for (name, consumers) in [("consumers", &self.consumers), ("catch_up", &self.catch_up)] {
             if let Some(consumers) = consumers {
                 consumers.check(name)?;
@@ -361,15 +389,28 @@ impl Workload {
                     "catch_up is only for measure = \"produce\""
                 );
                 ensure!(
-                    self.producers.records_per_s.is_none(),
-                    "producers.records_per_s is only for measure = \"produce\": a backlog is written as fast as it goes"
+                    self.producers.records_per_s.is_none() && self.producers.part_of_max.is_none(),
+                    "producers.records_per_s and part_of_max are only for measure = \"produce\": a backlog is written as \
+                     fast as it goes"
+                );
+                ensure!(
+                    self.producers.linger_ms.is_none(),
+                    "producers.linger_ms is only for measure = \"produce\": a backlog has batches of one size"
                 );
             }
+            Measure::Idle => ensure!(
+                self.consumers.is_none() && self.catch_up.is_none(),
+                "nobody reads when measure = \"idle\""
+            ),
             Measure::Produce => {
                 ensure!(
                     !self.consumers.as_ref().is_some_and(old_records),
                     "consumers.backlog_bytes is only for measure = \"fetch\"; readers of old records beside producers \
                      are [catch_up]"
+                );
+                ensure!(
+                    self.consumers.is_none() || self.producers.linger_ms.is_none(),
+                    "consumers that read along know batches by their size, which those of producers.linger_ms don't share"
                 );
                 ensure!(
                     self.catch_up.as_ref().is_none_or(old_records),
@@ -379,11 +420,74 @@ impl Workload {
         }
         Ok(())
     }
+}
 
-    /// How many requests of so many records a batch become due in a second, if that is limited.
-    pub fn requests_per_s(&self, records_per_batch: u64) -> Option<f64> {
-        let records = records_per_batch * self.producers.partitions_per_request as u64;
-        self.producers.records_per_s.map(|rate| rate / records as f64)
+impl Default for Records {
+    /// As they are where nothing is said.
+    fn default() -> Records {
+        Records {
+            bytes: default_record_bytes(),
+            payload_file: None,
+            payload: Payload::default(),
+            keys: None,
+            key_distribution: KeyDistribution::default(),
+        }
+    }
+}
+
+impl Default for Producers {
+    /// One, with batches as large as Kafka's.
+    fn default() -> Producers {
+        Producers {
+            connections: 1,
+            in_flight: default_in_flight(),
+            linger_ms: None,
+            acks: Acks::default(),
+            batch_bytes: default_batch_bytes(),
+            partitions_per_request: default_partitions_per_request(),
+            compression: BatchCompression::default(),
+            records_per_s: None,
+            part_of_max: None,
+            max_of: MaxOf::default(),
+        }
+    }
+}
+
+impl Producers {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.connections > 0, "producers.connections must be above 0");
+        ensure!(self.in_flight > 0, "producers.in_flight must be above 0");
+        ensure!(
+            self.partitions_per_request > 0,
+            "producers.partitions_per_request must be above 0"
+        );
+        if let Some(rate) = self.records_per_s {
+            ensure!(
+                rate > 0.0 && rate.is_finite(),
+                "producers.records_per_s must be above 0"
+            );
+        }
+        if let Some(linger) = self.linger_ms {
+            ensure!(
+                (0.0..=MAX_LINGER_MS).contains(&linger),
+                "producers.linger_ms must be from 0 to {MAX_LINGER_MS}"
+            );
+            ensure!(
+                self.partitions_per_request == 1,
+                "with producers.linger_ms a request takes what there is for its node: partitions_per_request is not asked for"
+            );
+        }
+        if let Some(part) = self.part_of_max {
+            ensure!(
+                part > 0.0 && part <= 1.0,
+                "producers.part_of_max must be above 0 and at most 1"
+            );
+            ensure!(
+                self.records_per_s.is_none(),
+                "producers.records_per_s and part_of_max are two ways to say the rate"
+            );
+        }
+        Ok(())
     }
 }
 
