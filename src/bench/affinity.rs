@@ -11,6 +11,11 @@ pub fn stay_on(cpu: usize) -> anyhow::Result<()> {
     set(&[cpu])
 }
 
+/// Whether the calling thread may run on one CPU only.
+pub fn is_on_one_cpu() -> bool {
+    sched_getaffinity(None).is_ok_and(|cpus| cpus.count() == 1)
+}
+
 /// Does something on these CPUs, on any if none is named: a process started by it stays on them.
 ///
 /// # Errors
