@@ -10,6 +10,7 @@
 //! | failing accepts never yield | `net/listener.rs` |
 //! | timers and I/O wait for the preemption timer, 100 ms by default | `executor.rs` |
 //! | an executor kept from its core sleeps on its work | `pulse.rs` |
+//! | waiting for a socket costs a submission, a completion and an interrupt each time | `net/readiness.rs` |
 //! | ready sockets never yield | `net/stream.rs`, and callers of `yield_if_needed` |
 //! | accepted sockets block and are inherited | `net/listener.rs` |
 //! | no io_uring, or too little lockable memory: a panic at start | `probe.rs` |

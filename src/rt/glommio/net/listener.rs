@@ -2,19 +2,17 @@
 //!
 //! glommio's own `accept` switches the socket between blocking and not, gives blocking sockets that children inherit,
 //! loses a connection when its future is dropped at the wrong moment, and never yields on errors. Here accept4 does
-//! the accepting, and glommio only tells when there is something to accept.
+//! the accepting, and is told when there is something to accept (`readiness.rs`).
 
+use super::readiness::Watched;
 use super::stream::Stream;
-use ::glommio::net::TcpStream;
-use futures_io::AsyncRead;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::pin::Pin;
 use std::time::Duration;
 
 /// Connections the kernel keeps for us until we accept them. It takes the smaller of this and net.core.somaxconn.
@@ -54,6 +52,7 @@ impl BoundListener {
 
     pub(in crate::rt) fn into_listener(self) -> Listener {
         Listener {
+            watched: OnceCell::new(),
             socket: self.socket,
             address: self.address,
         }
@@ -61,8 +60,9 @@ impl BoundListener {
 }
 
 /// A listening socket on its executor.
-#[derive(Debug)]
 pub(in crate::rt) struct Listener {
+    // Dropped before the socket is closed.
+    watched: OnceCell<Watched>,
     socket: TcpListener,
     address: SocketAddr,
 }
@@ -98,29 +98,29 @@ impl Listener {
         }
     }
 
-    /// Ready when there is a connection to accept.
+    /// Ready when there may be a connection to accept.
     async fn readable(&self) -> io::Result<()> {
-        let mut watch = match watch(self.socket.as_fd().try_clone_to_owned()) {
-            Ok(watch) => watch,
-            Err(error) => {
-                crate::rt::sleep(ERROR_PAUSE).await;
-                return Err(error);
+        let watched = match self.watched.get() {
+            Some(watched) => {
+                watched.drained();
+                watched
             }
+            // It counts as readable at first, which is right: what came before it was watched is not news.
+            None => match Watched::new(&self.socket) {
+                Ok(watched) => self.watched.get_or_init(|| watched),
+                Err(error) => {
+                    crate::rt::sleep(ERROR_PAUSE).await;
+                    return Err(error);
+                }
+            },
         };
-        poll_fn(|cx| {
-            // The first poll finds the readiness request of `watch` pending. When that is done, glommio tries to
-            // receive from the listening socket, which fails, and so ends the wait.
-            Pin::new(&mut watch).poll_read(cx, &mut []).map(|_| ())
-        })
-        .await;
+        poll_fn(|cx| watched.poll_readable(cx)).await;
         Ok(())
     }
 }
 
-/// A second handle of the socket, dressed as a stream: glommio asks the kernel for a stream's readiness as soon as the
-/// stream exists, and has no other way to ask.
-fn watch(socket: io::Result<OwnedFd>) -> io::Result<TcpStream> {
-    let fd = socket?.into_raw_fd();
-    // SAFETY: the descriptor is open and ours, and the stream becomes its only owner.
-    Ok(unsafe { TcpStream::from_raw_fd(fd) })
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Listener({})", self.address)
+    }
 }
