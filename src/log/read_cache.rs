@@ -21,9 +21,9 @@ const BUSY_READS: usize = 32;
 /// Reads that the disk is given at the same time: enough for its full rate, also from a single consumer.
 const READS_AT_ONCE: usize = 32;
 
-/// How many times fewer they are while producers write. With more, what a producer waits for would stand in the disk's queue
-/// behind megabytes that consumers of old records have asked for.
-const FEWER_BESIDE_WRITES: usize = 8;
+/// How many times fewer they are while producers write: one. What a producer waits for stands in the disk's queue behind what
+/// consumers of old records have asked for, and one read of this size at a time still gets most of a disk's rate.
+const FEWER_BESIDE_WRITES: usize = READS_AT_ONCE;
 
 /// For so long after a write that producers wait for they count as writing.
 const WRITES_LATELY: Duration = Duration::from_millis(100);

@@ -11,9 +11,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long tasks may run before I/O and timers are looked at. With glommio's default of 100 ms, a busy shard would
-/// answer nobody else for that long.
-const PREEMPT_TIMER: Duration = Duration::from_millis(1);
+/// How long tasks may run before I/O and timers are looked at. A write that producers wait for is given to the disk, and seen
+/// to be done, only then, so while a shard is busy with other work a record waits for this twice. Looking costs some
+/// ten microseconds.
+const PREEMPT_TIMER: Duration = Duration::from_micros(200);
 
 /// The same for the executor's own first task, glommio's default. Nothing would ever wake an executor that was kept from its
 /// core in its very first turn (`pulse.rs`), so that turn is given long.
