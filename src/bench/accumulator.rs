@@ -9,6 +9,9 @@ use bytes::Bytes;
 
 use crate::wire::records::{BatchBuilder, Compression};
 
+/// What a request may have: `max.request.size` of Kafka's producer.
+const MAX_REQUEST_BYTES: usize = 1 << 20;
+
 /// How a producer collects.
 #[derive(Clone, Copy, Debug)]
 pub struct Collecting {
@@ -134,19 +137,26 @@ impl Accumulator {
         self.nodes[node].ready
     }
 
-    /// Takes the first batch of each of a node's partitions, full or not, in the order of the partitions.
+    /// Takes the first batch of each of a node's partitions, full or not, as far as they fit into a request: first those that
+    /// have had one for longest. Gives them in the order of the partitions.
     ///
     /// # Errors
     /// When a batch can't be compressed.
     pub fn drain(&mut self, node: usize, now: Instant) -> anyhow::Result<Vec<Departing>> {
-        let mut departing = Vec::new();
-        let mut partitions = std::mem::take(&mut self.nodes[node].partitions);
-        partitions.sort_unstable();
-        for partition in partitions {
+        let mut departing: Vec<Departing> = Vec::new();
+        let mut bytes = 0;
+        let mut with_more = Vec::new();
+        for partition in std::mem::take(&mut self.nodes[node].partitions) {
             let batches = &mut self.batches[partition as usize];
+            let size = batches.front().map_or(0, |batch| batch.builder.size_bytes());
+            if bytes > 0 && bytes + size > MAX_REQUEST_BYTES {
+                self.nodes[node].partitions.push(partition);
+                continue;
+            }
+            bytes += size;
             let mut first = batches.pop_front().expect("a partition that has a batch");
             if !batches.is_empty() {
-                self.nodes[node].partitions.push(partition);
+                with_more.push(partition);
             }
             departing.push(Departing {
                 partition,
@@ -155,6 +165,8 @@ impl Accumulator {
                 payload_bytes: first.payload_bytes,
             });
         }
+        self.nodes[node].partitions.append(&mut with_more);
+        departing.sort_unstable_by_key(|departing| departing.partition);
         self.nodes[node].ready = self.has_old(node, now);
         Ok(departing)
     }
@@ -223,6 +235,28 @@ mod tests {
         assert!(!accumulator.is_ready(0), "what is left is neither full nor old");
         assert_eq!(accumulator.drain(0, now).expect("no compression").len(), 1);
         assert_eq!(accumulator.drain(0, now).expect("no compression").len(), 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_request_goes_with_the_next() {
+        let mut accumulator = accumulator();
+        let now = Instant::now();
+        let large = vec![7; MAX_REQUEST_BYTES / 2];
+        for partition in [2, 0, 2] {
+            accumulator.add(partition, (None, &large), now, now, 0);
+        }
+        let mut drained = || {
+            let departing = accumulator.drain(0, now).expect("no compression");
+            let partitions = departing.iter().map(|d| d.partition);
+            (partitions.collect::<Vec<_>>(), accumulator.is_ready(0))
+        };
+        assert_eq!(drained(), (vec![2], true));
+        assert_eq!(
+            drained(),
+            (vec![0], true),
+            "it has waited longer than the second of the other"
+        );
+        assert_eq!(drained(), (vec![2], false));
     }
 
     #[test]

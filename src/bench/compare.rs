@@ -23,7 +23,7 @@ enum Better {
     Less,
 }
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 13] = [
     Figure {
         name: "MB/s",
         decimals: 1,
@@ -87,6 +87,13 @@ const FIGURES: [Figure; 12] = [
         decimals: 3,
         better: Better::Less,
         of: |report| report.end_to_end.as_ref().map(|r| r.latency_ms.p99),
+    },
+    // Only where there is something to tell: the broker did not keep up with the rate.
+    Figure {
+        name: "due and not sent",
+        decimals: 0,
+        better: Better::Less,
+        of: |report| (report.unsent > 0).then_some(report.unsent as f64),
     },
     Figure {
         name: "resident MB",

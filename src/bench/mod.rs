@@ -87,7 +87,7 @@ pub fn execute(command: &BenchCommand) -> anyhow::Result<()> {
             }
         }
         BenchCommand::FindMax(args) => print_report(&find_max::find_max(args)?, args.json)?,
-        BenchCommand::Suite(args) => print!("{}", suite::suite(args)?),
+        BenchCommand::Suite(args) => suite::suite(args)?,
         BenchCommand::Compare(args) => print!("{}", compare::compare(args)?),
         BenchCommand::Sink(args) => sink::sink(args)?,
         BenchCommand::Report(args) => {

@@ -19,12 +19,12 @@ const WARM_READ_BYTES: u64 = 256 << 20;
 
 /// Runs a suite. In each round each workload is run against each broker, one after the other, so that a machine whose speed
 /// drifts treats them alike; each run has a broker of its own, started with an empty directory. A run that fails is told
-/// and does not stop the others. Gives the comparison as Markdown, which is also written, with an HTML report, next to
-/// the results.
+/// and does not stop the others. Prints the comparison as Markdown, which is also written, with an HTML report, next to the
+/// results.
 ///
 /// # Errors
 /// When a run failed: after all others, with what they gave written down.
-pub fn suite(args: &SuiteArgs) -> anyhow::Result<String> {
+pub fn suite(args: &SuiteArgs) -> anyhow::Result<()> {
     ensure!(args.rounds > 0, "--rounds must be above 0");
     let workloads = workloads(args)?;
     known(args, args.reference.iter(), "--reference")?;
@@ -67,11 +67,14 @@ pub fn suite(args: &SuiteArgs) -> anyhow::Result<String> {
             }
         }
     }
-    let text = summarize(args, &failed)?;
-    if failed.is_empty() {
-        return Ok(text);
-    }
-    bail!("{text}\n{} runs failed:\n  {}", failed.len(), failed.join("\n  "))
+    print!("{}", summarize(args, &failed)?);
+    ensure!(
+        failed.is_empty(),
+        "{} runs failed:\n  {}",
+        failed.len(),
+        failed.join("\n  ")
+    );
+    Ok(())
 }
 
 fn workloads(args: &SuiteArgs) -> anyhow::Result<Vec<Workload>> {
@@ -119,10 +122,11 @@ fn is_skipped(args: &SuiteArgs, broker: &BrokerCommand, workload: &Workload) -> 
         .any(|(broker_name, skipped)| *broker_name == broker.name && skipped.contains(name))
 }
 
-/// Highest rates of the reference, by workload. Measured when first asked for.
+/// Highest rates of the reference, by workload. Measured when first asked for, once, also when that fails: a suite must
+/// not take forever.
 #[derive(Default)]
 struct Maxima {
-    records_per_s: BTreeMap<String, f64>,
+    records_per_s: BTreeMap<String, Option<f64>>,
 }
 
 impl Maxima {
@@ -132,17 +136,21 @@ impl Maxima {
             return Ok(None);
         }
         if let Some(known) = self.records_per_s.get(&workload.name) {
-            return Ok(Some(*known));
+            ensure!(
+                known.is_some(),
+                "its rate goes by the reference's, which was not to be had"
+            );
+            return Ok(*known);
         }
         let named = |broker: &&BrokerCommand| args.reference.as_ref().is_none_or(|name| broker.name == *name);
         let reference = args.brokers.iter().rev().find(named);
         let reference = reference.context("a suite has brokers")?;
         eprintln!("the highest rate of {}, {}", workload.name, reference.name);
-        let report = run_once(args, reference, &flat_out(workload), None)
-            .with_context(|| format!("the highest rate of {}", reference.name))?;
-        self.records_per_s
-            .insert(workload.name.clone(), report.records_per_s);
-        Ok(Some(report.records_per_s))
+        let report = run_once(args, reference, &flat_out(workload), None);
+        let max = report.as_ref().ok().map(|report| report.records_per_s);
+        self.records_per_s.insert(workload.name.clone(), max);
+        report.with_context(|| format!("the highest rate of {}", reference.name))?;
+        Ok(max)
     }
 }
 
