@@ -8,6 +8,9 @@ use super::header::{RequestHeader, write_response_header};
 /// Bytes of the length in front of every frame.
 pub const LENGTH_BYTES: usize = 4;
 
+/// Room a frame has at first. A guess: most requests and answers fit, so that writing one asks for memory once.
+const FIRST_BYTES: usize = 512;
+
 /// The frame of a request, length included.
 pub fn request_frame<R: Request>(
     request: &R,
@@ -15,7 +18,7 @@ pub fn request_frame<R: Request>(
     correlation_id: i32,
     client_id: Option<&str>,
 ) -> Result<Bytes, EncodeError> {
-    let mut w = Writer::new();
+    let mut w = Writer::with_capacity(FIRST_BYTES);
     w.i32(0);
     RequestHeader {
         api_key: R::API,
@@ -34,7 +37,7 @@ pub fn response_frame<R: Response>(
     version: i16,
     correlation_id: i32,
 ) -> Result<BytesMut, EncodeError> {
-    let mut w = Writer::new();
+    let mut w = Writer::with_capacity(FIRST_BYTES);
     w.i32(0);
     write_response_header(&mut w, R::API, version, correlation_id);
     response.encode(&mut w, version)?;
