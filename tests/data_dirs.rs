@@ -63,7 +63,16 @@ fn leader(broker: &Broker, topic: &str, partition: i32) -> Client {
     let answer = Client::connect(broker.bootstrap()).call(&request, 12);
     let found = &answer.topics[0].partitions;
     let found = found.iter().find(|one| one.partition_index == partition);
-    let leader = found.expect("a partition").leader_id;
+    let found = found.expect("a partition");
+    let leader = match error(found.error_code) {
+        ErrorCode::None => found.leader_id,
+        // It is offline: a client that has not heard of it asks the node it knows.
+        code => {
+            assert_eq!((code, found.leader_id), (ErrorCode::LeaderNotAvailable, -1));
+            assert_eq!(found.offline_replicas, found.replica_nodes);
+            found.offline_replicas[0]
+        }
+    };
     let node = answer.brokers.iter().find(|broker| broker.node_id == leader);
     let node = node.expect("a leader that is there");
     Client::connect(&format!("{}:{}", node.host, node.port))

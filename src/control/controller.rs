@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::ids::{ShardId, TopicId};
 use crate::metadata::{
     self, ClusterImage, Command, CommandError, CommandErrorKind, MetadataLog, MetadataLogError, Outcome,
-    Plan, Versions,
+    Plan, Versions, WentOffline,
 };
 use crate::rt;
 
@@ -101,6 +101,17 @@ impl Controller {
         self.image = Arc::new(image);
         self.snapshot_if_due();
         true
+    }
+
+    /// Something can't be used any more. Says whether there is a new image: it waits for no write, for the disk of the metadata
+    /// may be what has failed.
+    pub(super) fn note_offline(&mut self, what: &WentOffline) -> bool {
+        let next = self.image.with_offline(what);
+        let changed = next.is_some();
+        if let Some(next) = next {
+            self.image = Arc::new(next);
+        }
+        changed
     }
 
     /// Whether changes were carried out that are not answered yet.

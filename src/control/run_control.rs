@@ -23,7 +23,7 @@ use crate::control::controller::{Change, Controller};
 use crate::control::lanes::{LaneStart, Lanes};
 use crate::control::roll::{Roll, Stage};
 use crate::control::shard_link::ShardLink;
-use crate::metadata::{LoadedMetadata, MetadataLog, TopicRemains, Versions, plan_start};
+use crate::metadata::{LoadedMetadata, MetadataLog, TopicRemains, Versions, WentOffline, plan_start};
 use crate::rt::{self, ShardThread, mailbox};
 use crate::shard::message::{ControlPort, MessageCounters, MessageKind, ShardPort, ToControl, ToShard};
 
@@ -241,6 +241,7 @@ impl Control {
 
     fn handle(&mut self, messages: &mut Vec<ToControl>, lanes: &mut impl Lanes) {
         let mut changes = Vec::new();
+        let mut publish = false;
         for message in messages.drain(..) {
             match message {
                 ToControl::Change { shard, id, command } if self.stopping == Stopping::No => {
@@ -249,14 +250,17 @@ impl Control {
                 // `Shutdown` will say that it has not happened.
                 ToControl::Change { .. } => {}
                 ToControl::ImageApplied { shard, version } => self.roll.applied(shard, version),
-                ToControl::Recovered {
-                    shard,
-                    offline_partitions,
-                } => {
-                    if offline_partitions > 0 {
+                ToControl::Recovered { shard, offline } => {
+                    if !offline.is_empty() {
+                        let offline_partitions = offline.len();
                         tracing::warn!(%shard, offline_partitions, "partitions stay offline; each was logged with its reason");
+                        self.controller.note_offline(&WentOffline::Partitions(offline));
                     }
                     self.recovered(shard, lanes);
+                }
+                // Whoever stops needs no other image.
+                ToControl::WentOffline { what, .. } => {
+                    publish |= self.controller.note_offline(&what) && self.stopping != Stopping::Told;
                 }
                 ToControl::Serving { shard } => self.serving(shard, lanes),
                 // Nobody asks for metrics yet.
@@ -274,11 +278,13 @@ impl Control {
                 }
             }
         }
-        if !changes.is_empty()
-            && self
+        if !changes.is_empty() {
+            let changed = self
                 .controller
-                .carry_out(changes, &mut || lanes.make_room_for_metadata())
-        {
+                .carry_out(changes, &mut || lanes.make_room_for_metadata());
+            publish |= changed;
+        }
+        if publish {
             for link in &self.links {
                 link.publish(self.controller.image());
             }
@@ -299,7 +305,16 @@ impl Control {
             return;
         }
         match lanes.all_recovered() {
-            Ok(()) => self.send_to_all(|| ToShard::Serve),
+            Ok(()) => {
+                // Some may have failed since the metadata was loaded.
+                let online = lanes.directories();
+                let taken_up = self.controller.image().directories_online().to_vec();
+                for failed in taken_up.into_iter().filter(|one| !online.contains(one)) {
+                    self.controller.note_offline(&WentOffline::Directory(failed));
+                }
+                let image = self.controller.image().clone();
+                self.send_to_all(|| ToShard::Serve(image.clone()));
+            }
             Err(reason) => self.fail(ControlError::Step(reason)),
         }
     }

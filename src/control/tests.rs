@@ -119,11 +119,11 @@ async fn follow(start: LaneStart, seen: Shared, breaks: Break, changes: u64) {
     control
         .send(ToControl::Recovered {
             shard: id,
-            offline_partitions: 0,
+            offline: Vec::new(),
         })
         .await;
     match inbox.recv().await {
-        Some(ToShard::Serve) => {}
+        Some(ToShard::Serve(_)) => {}
         Some(ToShard::Shutdown) => {
             seen.lock().unwrap().shut_down += 1;
             control.send(ToControl::Stopped { shard: id }).await;
@@ -525,14 +525,14 @@ fn what_exists_already_is_answered_when_every_shard_has_it() {
                         } = start;
                         let recovered = ToControl::Recovered {
                             shard: id,
-                            offline_partitions: 0,
+                            offline: Vec::new(),
                         };
                         control.send(recovered).await;
                         let client = Rc::new(ControlClient::new(id, control.clone()));
                         seen.lock().unwrap().images[usize::from(id.0)] = Some(image);
                         while let Some(message) = inbox.recv().await {
                             match message {
-                                ToShard::Serve => {
+                                ToShard::Serve(_) => {
                                     control.send(ToControl::Serving { shard: id }).await;
                                     for _ in 0..4 {
                                         drop(rt::spawn(ensure(client.clone(), seen.clone())));

@@ -244,7 +244,7 @@ async fn write_frame(
     buffer: IoBuf,
     bytes: usize,
 ) -> Result<(), FileError> {
-    if let Some(LogStopped::WalFailed(e)) = shard.stopped() {
+    if let Some(LogStopped::WalFailed(e) | LogStopped::DirectoryFailed(e)) = shard.stopped() {
         return Err((*e).clone());
     }
     let written = place.file.write_at(buffer, bytes, place.position).await;
@@ -264,4 +264,5 @@ fn fail(shard: &Rc<ShardContext>, keeper: &WalKeeper, e: FileError) {
     }
     shard.stop(LogStopped::WalFailed(Arc::new(e)));
     keeper.wake_partitions();
+    shard.suspect();
 }

@@ -1,6 +1,7 @@
 //! A data directory as the shards of a process share it: its checkpoints, and the write-ahead logs found in it.
 
 use super::checkpoint_file::{self, NamedPartition};
+use super::directory_health::DirectoryHealth;
 use super::disk_room::{DiskRoom, is_no_room};
 use super::file_names::{
     CLEAN_SHUTDOWN, COMPACTED, DELETE_SUFFIX, FUTURE_SUFFIX, HIGH_WATERMARKS, LOG_STARTS, OBSOLETE_SUFFIX,
@@ -82,6 +83,7 @@ pub struct DataDir {
     has_futures: bool,
     book: Mutex<Book>,
     room: DiskRoom,
+    health: DirectoryHealth,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +112,7 @@ impl DataDir {
     pub fn open(path: impl Into<PathBuf>) -> Result<Arc<DataDir>, LogError> {
         use rt::disk::blocking;
         let path = path.into();
+        let health = DirectoryHealth::new(&path);
         let wal_dir = path.join(WAL_DIR);
         let room = DiskRoom::open(&path);
         blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
@@ -194,6 +197,7 @@ impl DataDir {
             has_futures,
             book: Mutex::new(book),
             room,
+            health,
         }))
     }
 
@@ -205,6 +209,21 @@ impl DataDir {
     /// The room on its disk.
     pub(super) fn room(&self) -> &DiskRoom {
         &self.room
+    }
+
+    /// Why it is offline, if so.
+    pub fn failure(&self) -> Option<&FileError> {
+        self.health.failure()
+    }
+
+    /// Takes it offline until the server is started again. The first reason counts and is logged.
+    pub fn fail(&self, error: FileError) {
+        self.health.fail(error);
+    }
+
+    /// Whether it works.
+    pub(super) fn health(&self) -> &DirectoryHealth {
+        &self.health
     }
 
     /// A change of the metadata found no room on the disk. Gives the reserve back for it; false if that is gone already.

@@ -30,7 +30,8 @@ pub struct Directory {
     id: Option<DirectoryId>,
     owner: Option<MetaProperties>,
     opened: Option<Arc<DataDir>>,
-    failure: OnceLock<FileError>,
+    /// Why it could not be opened. One that was opened knows by itself whether it works.
+    unopened: Option<FileError>,
 }
 
 impl Directory {
@@ -46,19 +47,27 @@ impl Directory {
 
     /// What was opened, unless it has failed.
     pub fn online(&self) -> Option<&Arc<DataDir>> {
-        self.opened.as_ref().filter(|_| self.failure.get().is_none())
+        self.opened.as_ref().filter(|opened| opened.failure().is_none())
     }
 
     /// Why it is offline, if so.
     pub fn failure(&self) -> Option<&FileError> {
-        self.failure.get()
+        match &self.opened {
+            Some(opened) => opened.failure(),
+            None => self.unopened.as_ref(),
+        }
     }
 
-    /// Takes it offline. The first reason counts and is logged.
+    /// Takes one that was opened offline. The first reason counts and is logged.
     pub fn fail(&self, error: FileError) {
-        if self.failure.set(error.clone()).is_ok() {
-            error!(directory = %self.path.display(), %error, "a data directory is offline, and so are its partitions");
+        if let Some(opened) = &self.opened {
+            opened.fail(error);
         }
+    }
+
+    fn stays_unopened(&mut self, error: FileError) {
+        error!(directory = %self.path.display(), %error, "a data directory is offline, and so are its partitions");
+        self.unopened = Some(error);
     }
 }
 
@@ -165,26 +174,26 @@ impl DataDirs {
                 (Some(owner), _) => Some(owner.directory_id),
                 (None, _) => Some(new_id()),
             };
-            let directory = Directory {
+            let mut directory = Directory {
                 path: path.clone(),
                 id,
                 owner,
                 opened: None,
-                failure: OnceLock::new(),
+                unopened: None,
             };
             if let Some(failure) = failure {
-                directory.fail(failure);
+                directory.stays_unopened(failure);
             }
             all.push(directory);
         }
         check_together(&all, founded)?;
         for (nth, directory) in all.iter_mut().enumerate() {
-            if directory.failure.get().is_some() {
+            if directory.unopened.is_some() {
                 continue;
             }
             match DataDir::open(&directory.path) {
                 Ok(data_dir) => directory.opened = Some(data_dir),
-                Err(LogError::File(error)) if nth > 0 => directory.fail(error),
+                Err(LogError::File(error)) if nth > 0 => directory.stays_unopened(error),
                 Err(error) => return Err(DataDirsError::Home(error)),
             }
         }
@@ -201,7 +210,7 @@ impl DataDirs {
             id: Some(DirectoryId::HOME),
             owner: None,
             opened: Some(data_dir),
-            failure: OnceLock::new(),
+            unopened: None,
         };
         Arc::new(DataDirs {
             all: vec![home],

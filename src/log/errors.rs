@@ -57,6 +57,8 @@ pub enum LogStopped {
     PartitionFailed(Arc<FileError>),
     /// A write of the shard's write-ahead log failed.
     WalFailed(Arc<FileError>),
+    /// The data directory has failed as a whole.
+    DirectoryFailed(Arc<FileError>),
     /// The partition was deleted.
     Deleted,
     /// The partition is in another data directory now, or is about to be.
@@ -70,6 +72,7 @@ impl fmt::Display for LogStopped {
         match self {
             LogStopped::PartitionFailed(e) => write!(f, "the partition stopped after a failed {e}"),
             LogStopped::WalFailed(e) => write!(f, "the shard's write-ahead log stopped after a failed {e}"),
+            LogStopped::DirectoryFailed(e) => write!(f, "the data directory is offline after a failed {e}"),
             LogStopped::Deleted => f.write_str("the partition was deleted"),
             LogStopped::Moved => f.write_str("the partition goes to another data directory"),
             LogStopped::ShuttingDown => f.write_str("the shard is shutting down"),

@@ -23,6 +23,8 @@ pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub const COMPACTED: &str = "cleaner-offset-checkpoint";
 /// A file that holds disk space for when the disk is full.
 pub const RESERVE: &str = "corelane-reserve";
+/// A file that is written to see whether the directory works.
+pub const PROBE: &str = "corelane-probe";
 /// Folder of the write-ahead logs in a data directory.
 pub const WAL_DIR: &str = "wal";
 /// Ends the name of a file that lists write-ahead log files which are not needed any more.

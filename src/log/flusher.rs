@@ -69,7 +69,7 @@ impl WalKeeper {
             if room {
                 return Ok(true);
             }
-            if let Some(LogStopped::WalFailed(e)) = self.shard.stopped() {
+            if let Some(LogStopped::WalFailed(e) | LogStopped::DirectoryFailed(e)) = self.shard.stopped() {
                 return Err((*e).clone());
             }
             if !self.creating.get()
@@ -236,6 +236,7 @@ impl WalKeeper {
                 );
                 self.shard.stop(LogStopped::WalFailed(Arc::new(e)));
                 self.wake_partitions();
+                self.shard.suspect();
             }
         }
     }
@@ -351,6 +352,7 @@ impl Flusher {
         match self.shard.options.data_dir.write_checkpoints(files).await {
             Err(e) if !e.is_no_room() => {
                 warn!(error = %e, "the checkpoint files can't be written: a restart will take longer");
+                self.shard.suspect();
             }
             // That the disk is full was said once.
             _ => {}

@@ -21,6 +21,7 @@
 //! - *Deletion*: what was deleted, by a client or by retention, never comes back.
 //! - *Failure*: after a failed write or sync the partition (or the shard, if it was the write-ahead log) acknowledges
 //!   nothing any more and says so. There is no second try on the same file. Reads go on.
+//!   When nothing in the directory can be made durable any more (`directory_health.rs`), all of it is offline.
 //! - *Full disk*: records are refused until there is room; nothing stops, and nothing has to be started again.
 //! - *Cancellation*: futures handed out here may be dropped at any time; what was appended stays appended.
 //!
@@ -42,6 +43,7 @@ mod compaction;
 mod damage_book;
 mod data_dir;
 mod data_dirs;
+mod directory_health;
 mod disk_room;
 mod epoch_cache;
 mod errors;

@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 /// Record sets below this are copied when they are appended. Receive buffers are a few hundred KiB, so a batch of this size
 /// keeps at most about ten times its own memory alive; copying less than this costs about 3 us. A guess, to be measured.
@@ -24,6 +25,8 @@ const COPY_BELOW_BYTES: usize = 32 << 10;
 const SHARED_CHUNK_BYTES: usize = 256 << 10;
 /// Appends of one partition in a row count as one for eviction, up to this many bytes.
 const EVICTION_STEP_BYTES: u64 = 64 << 10;
+/// Least time between two looks at a directory in which something can't be read. A guess: each costs a few syncs.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 /// One per shard. `RefCell`s are borrowed within a call, never longer.
 pub(super) struct ShardContext {
@@ -67,6 +70,9 @@ pub(super) struct ShardContext {
     tail_order: RefCell<VecDeque<(Weak<PartitionLog>, TailMark, u64)>>,
     shared_chunk: RefCell<BytesMut>,
     stopped: RefCell<Option<LogStopped>>,
+    /// The shard takes no records any more, or its directory was looked at after an error.
+    pub trouble: Event,
+    looked_at: Cell<Option<Monotonic>>,
 }
 
 impl ShardContext {
@@ -97,6 +103,8 @@ impl ShardContext {
             tail_order: RefCell::default(),
             shared_chunk: RefCell::default(),
             stopped: RefCell::default(),
+            trouble: Event::new(),
+            looked_at: Cell::new(None),
         })
     }
 
@@ -121,6 +129,24 @@ impl ShardContext {
         self.chores.wake();
         self.compaction.wake();
         self.room.wake();
+    }
+
+    /// Something in the directory could not be written: sees, in the background, whether all of it has failed.
+    pub fn suspect(self: &Rc<Self>) {
+        self.looked_at.set(Some(rt::now()));
+        let shard = self.clone();
+        rt::spawn(async move {
+            shard.options.data_dir.health().look().await;
+            shard.trouble.notify_all();
+        });
+    }
+
+    /// Something could not be read. Who asks for it again and again does not have the directory looked at each time.
+    pub fn suspect_read(self: &Rc<Self>) {
+        let is_due = |looked: Monotonic| rt::now().since(looked) >= BETWEEN_LOOKS;
+        if self.looked_at.get().is_none_or(is_due) {
+            self.suspect();
+        }
     }
 
     /// Bytes were synced to segments. The checkpoint is written when they have become many, since recovery reads what it

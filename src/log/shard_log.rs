@@ -16,9 +16,11 @@ use super::wal::{WalRing, create_wal_file};
 use super::{FileError, LogError, LogStopped, PartitionOffline, PartitionSpec, ShardLogOptions};
 use crate::base::ids::TopicPartition;
 use crate::base::limits::DISK_BLOCK_BYTES;
+use crate::rt::sync::Wait;
 use crate::rt::{self, JoinHandle, disk};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use tracing::{error, warn};
 
 /// How many partitions are recovered at once.
@@ -187,7 +189,10 @@ impl ShardLog {
         match disk::create_dir_all(&dir).await {
             // It is made with the first segment.
             Err(e) if is_no_room(&e) => {}
-            made => made.map_err(|e| FileError::new(&dir, "create", &e))?,
+            made => made.map_err(|e| {
+                self.shard.suspect();
+                FileError::new(&dir, "create", &e)
+            })?,
         }
         let log = recovering.log;
         log.recovered(recovering.log_start);
@@ -229,6 +234,10 @@ impl ShardLog {
         self.shard.read_cache.forget_partition(id);
         let data_dir = self.shard.options.data_dir.clone();
         data_dir.forget(id);
+        if data_dir.failure().is_some() {
+            // Its files go when the directory is there again.
+            return Ok(());
+        }
         let doomed = data_dir
             .path()
             .join(doomed_dir(&log.topic_name, id, DELETE_SUFFIX));
@@ -243,11 +252,15 @@ impl ShardLog {
         match renamed {
             Ok(()) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(FileError::new(&log.dir, "rename", &e).into()),
+            Err(e) => {
+                self.shard.suspect();
+                return Err(FileError::new(&log.dir, "rename", &e).into());
+            }
         }
-        disk::sync_dir(data_dir.path())
-            .await
-            .map_err(|e| FileError::new(data_dir.path(), "sync", &e))?;
+        disk::sync_dir(data_dir.path()).await.map_err(|e| {
+            self.shard.suspect();
+            FileError::new(data_dir.path(), "sync", &e)
+        })?;
         self.shard.chores.add_doomed_dir(doomed);
         Ok(())
     }
@@ -267,6 +280,30 @@ impl ShardLog {
 
     fn cleaner(&self) -> Cleaner {
         Cleaner::new(self.shard.clone(), self.partitions.clone(), self.closing.clone())
+    }
+
+    /// Ready when something is wrong that was not before; [`ShardLog::stopped`] and [`DataDir::failure`] say what.
+    pub fn trouble(&self) -> Wait {
+        self.shard.trouble.wait()
+    }
+
+    /// Something in the directory could not be written by another shard's log, or by a move: see whether all of it has failed.
+    pub fn suspect(&self) {
+        self.shard.suspect();
+    }
+
+    /// The directory has failed as a whole: nothing is written in it any more.
+    pub fn go_offline(&self, error: &FileError) {
+        self.shard
+            .stop(LogStopped::DirectoryFailed(Arc::new(error.clone())));
+        self.shard.trouble.notify_all();
+        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        partitions.iter().for_each(|partition| partition.wake_all());
+    }
+
+    /// Whether it is about to end, or has.
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
     }
 
     /// The directory its partitions are in.
@@ -321,6 +358,7 @@ impl ShardLog {
     /// [`super::DataDir::mark_clean_shutdown`] when all shards are done.
     pub async fn shutdown(&self) -> Result<(), LogError> {
         self.closing.set(true);
+        self.shard.trouble.notify_all();
         let running = self.running.borrow_mut().take();
         self.shard.commit_event.notify_all();
         self.shard.flush_event.notify_all();
@@ -340,6 +378,12 @@ impl ShardLog {
             .clone()
             .filter(|stopped| !matches!(stopped, LogStopped::ShuttingDown));
         self.shard.stop(LogStopped::ShuttingDown);
+        let data_dir = &self.shard.options.data_dir;
+        if let Some(error) = data_dir.failure() {
+            // What was acknowledged is in its write-ahead logs and segments, should it ever be readable again.
+            data_dir.stays_unclean();
+            return Err(LogError::File(error.clone()));
+        }
         let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
         let mut whole = stopped.is_none();
         for some in partitions.chunks(RECOVER_AT_ONCE) {
@@ -351,7 +395,6 @@ impl ShardLog {
                 whole &= closed.await;
             }
         }
-        let data_dir = &self.shard.options.data_dir;
         match data_dir.write_checkpoints(CheckpointFiles::All).await {
             // Then the write-ahead logs stay, and the next start reads them.
             Err(e) if e.is_no_room() => whole = false,

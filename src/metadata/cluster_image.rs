@@ -1,6 +1,6 @@
 //! The immutable snapshot of the cluster that everybody reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::base::ids::{DirectoryId, LeaderEpoch, NodeId, ShardId, TopicId};
 use crate::base::limits::MAX_PARTITIONS;
 use crate::config::{Layers, Overrides, Settings, StaticSettings, TopicConfig};
 use crate::metadata::directory_table::DirectoryTable;
+use crate::metadata::offline_table::{OfflineTable, WentOffline};
 use crate::metadata::partition_image::PartitionImage;
 use crate::metadata::record::Record;
 use crate::metadata::scram_table::ScramTable;
@@ -34,6 +35,7 @@ pub struct ClusterImage {
     topics: TopicTable,
     partitions: usize,
     directories: DirectoryTable,
+    offline: OfflineTable,
     broker_overrides: Arc<BTreeMap<Option<NodeId>, Overrides>>,
     scram: Arc<ScramTable>,
     fixed: Arc<StaticSettings>,
@@ -72,6 +74,7 @@ impl ClusterImage {
             topics: TopicTable::default(),
             partitions: 0,
             directories: DirectoryTable::default(),
+            offline: OfflineTable::default(),
             broker_overrides: Arc::default(),
             scram: Arc::default(),
             fixed,
@@ -143,6 +146,41 @@ impl ClusterImage {
         self.directories.online()
     }
 
+    /// The data directories that new partitions go to: those that take partitions and work. If none does it is all of them.
+    pub fn directories_for_new(&self) -> Vec<DirectoryId> {
+        let works = |directory: &&DirectoryId| !self.offline.avoids(**directory);
+        let working: Vec<_> = self.directories_online().iter().filter(works).copied().collect();
+        match working.is_empty() {
+            true => self.directories_online().to_vec(),
+            false => working,
+        }
+    }
+
+    /// The data directories that have failed in this run of the server.
+    pub fn directories_failed(&self) -> &BTreeSet<DirectoryId> {
+        self.offline.directories()
+    }
+
+    /// Whether nobody can write or read a partition in this run of the server.
+    pub fn is_offline(&self, topic: &TopicImage, partition: i32) -> bool {
+        self.offline.has(topic.id, partition, topic.directory(partition))
+    }
+
+    /// The image with something offline; `None` if all of that is known. The version stays: it counts what the log says.
+    pub fn with_offline(&self, what: &WentOffline) -> Option<ClusterImage> {
+        let mut next = self.clone();
+        match what {
+            // Of topics that were deleted meanwhile nothing is kept.
+            WentOffline::Partitions(all) => {
+                let there = all.iter().filter(|one| self.topic(&one.topic).is_some());
+                let there = WentOffline::Partitions(there.cloned().collect());
+                next.offline.add(&there)
+            }
+            what => next.offline.add(what),
+        }
+        .then_some(next)
+    }
+
     /// How many partitions are in a data directory.
     pub fn partitions_in(&self, directory: DirectoryId) -> usize {
         match directory {
@@ -170,6 +208,7 @@ impl ClusterImage {
             leader_epoch,
             replicas: vec![leader],
             isr: vec![leader],
+            is_offline: self.is_offline(topic, partition),
         })
     }
 
@@ -307,6 +346,7 @@ impl ClusterImage {
             }
             Record::TopicDeleted { id } => match self.topics.remove(id) {
                 Some(topic) => {
+                    self.offline.forget(*id);
                     self.partitions -= topic.partition_count() as usize;
                     for directory in topic.directories.values() {
                         self.directories.moved(*directory, DirectoryId::HOME);

@@ -8,7 +8,8 @@
 //! Called by `control` (changes) and by everybody who looks something up.
 //!
 //! Promises: a command's records are durable before its outcome is told; they become durable all or none; replaying
-//! the log gives the same image that was live. There is no way to change an image but to apply records.
+//! the log gives the same image that was live. There is no way to change an image but to apply records, except for what is
+//! offline in this run of the server ([`WentOffline`]): that is found out, not decided, and no record says it.
 //!
 //! Placement is derived and not stored by shard: a partition has a number (its *slot*), and on a server with n shards it
 //! lives on shard `slot % n`. So a server may be started with another number of shards.
@@ -27,6 +28,7 @@ pub mod internal_topic;
 pub mod log_frame;
 pub mod metadata_log;
 pub mod metadata_log_error;
+mod offline_table;
 pub mod outcome;
 pub mod partition_image;
 pub mod record;
@@ -47,6 +49,7 @@ pub use internal_topic::{GROUP_METADATA_TOPIC, InternalTopic, is_internal};
 pub use log_frame::Versions;
 pub use metadata_log::{LoadedMetadata, METADATA_DIR, MetadataLog, TopicRemains};
 pub use metadata_log_error::MetadataLogError;
+pub use offline_table::WentOffline;
 pub use outcome::{CreatedTopic, DeletedTopic, Outcome};
 pub use partition_image::PartitionImage;
 pub use record::Record;

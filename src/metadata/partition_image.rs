@@ -15,4 +15,6 @@ pub struct PartitionImage {
     pub replicas: Vec<NodeId>,
     /// Those of them that have all of it.
     pub isr: Vec<NodeId>,
+    /// The leader can't use it: its disk failed, or it is damaged.
+    pub is_offline: bool,
 }

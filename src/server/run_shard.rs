@@ -7,7 +7,7 @@ use crate::rt;
 use crate::server::accept::accept_connections;
 use crate::server::state::ServerState;
 use crate::shard::message::{ToControl, ToShard};
-use crate::shard::{DirectoryLogs, Shard, ShardStart, run_relocations};
+use crate::shard::{DirectoryLogs, Shard, ShardStart, run_relocations, watch_directories};
 
 /// Runs a shard: recovers, waits until all shards have, serves until told to stop.
 ///
@@ -34,16 +34,11 @@ async fn run(start: ShardStart) -> Result<(), String> {
     let logs = DirectoryLogs::open(data_dirs, &settings, id, shards, change_log_options).await;
     let logs = logs.map_err(|error| error.to_string())?;
     let shard = Rc::new(Shard::new(id, control.clone(), logs, image));
-    let offline_partitions = shard.recover().await;
-    control
-        .send(ToControl::Recovered {
-            shard: id,
-            offline_partitions,
-        })
-        .await;
+    let offline = shard.recover().await;
+    control.send(ToControl::Recovered { shard: id, offline }).await;
 
     match inbox.recv().await {
-        Some(ToShard::Serve) => {}
+        Some(ToShard::Serve(image)) => shard.apply_image(image).await,
         // Told to stop before it served, or the control thread is gone: everything is durable already.
         _ => {
             control.send(ToControl::Stopped { shard: id }).await;
@@ -51,6 +46,7 @@ async fn run(start: ShardStart) -> Result<(), String> {
         }
     }
     shard.start().await.map_err(|error| error.to_string())?;
+    let watching = watch_directories(&shard);
     let server = Rc::new(ServerState::new(shard.clone()));
     let accepting: Vec<_> = listeners
         .into_iter()
@@ -71,7 +67,11 @@ async fn run(start: ShardStart) -> Result<(), String> {
     }
     server.closed().await;
     relocating.await;
-    shard.shutdown().await.map_err(|error| error.to_string())?;
+    let closed = shard.shutdown().await;
+    for task in watching {
+        task.await;
+    }
+    closed.map_err(|error| error.to_string())?;
     control.send(ToControl::Stopped { shard: id }).await;
     Ok(())
 }
@@ -106,7 +106,7 @@ async fn follow_control(server: &ServerState, mut inbox: rt::mailbox::Receiver<T
                     .await;
             }
             ToShard::Shutdown => return,
-            ToShard::Serve => unreachable!("the control thread says it once"),
+            ToShard::Serve(_) => unreachable!("the control thread says it once"),
         }
     }
 }

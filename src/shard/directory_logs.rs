@@ -131,6 +131,16 @@ impl DirectoryLogs {
         self.logs[nth].clone()
     }
 
+    /// A directory has failed, as another shard may have found: its log writes nothing any more.
+    pub fn go_offline(&self, id: DirectoryId) {
+        let all = self.data_dirs.all().iter().zip(&self.logs);
+        for (directory, log) in all {
+            if let (true, Some(log), Some(error)) = (directory.id() == Some(id), log, directory.failure()) {
+                log.go_offline(error);
+            }
+        }
+    }
+
     /// Waits until all logs that go on take records.
     pub async fn wait_for_room(&self) {
         for log in self.logs.iter().flatten() {

@@ -58,6 +58,7 @@ pub struct Shard {
     image: RefCell<Arc<ClusterImage>>,
     settings: RefCell<Arc<Settings>>,
     pub(super) partitions: RefCell<PartitionTable>,
+    pub(super) newly_offline: RefCell<Vec<TopicPartition>>,
     image_changed: Event,
 }
 
@@ -91,6 +92,7 @@ impl Shard {
             image: RefCell::new(image),
             settings: RefCell::new(settings),
             partitions: RefCell::new(PartitionTable::default()),
+            newly_offline: RefCell::default(),
             image_changed: Event::new(),
         }
     }
@@ -126,19 +128,19 @@ impl Shard {
     }
 
     /// Brings up every partition that the image gives this shard, from segments and write-ahead logs of any shard.
-    /// Says how many stay offline.
-    pub async fn recover(&self) -> usize {
+    /// Says which stay offline.
+    pub async fn recover(&self) -> Vec<TopicPartition> {
         let image = self.image();
         let specs = image
             .topics()
             .flat_map(|topic| self.own_partitions(&image, topic))
             .collect();
-        let mut offline_partitions = 0;
+        let mut offline = Vec::new();
         for (partition, recovered) in self.logs.recover(specs).await {
             let slot = match recovered {
                 Ok(log) => PartitionSlot::Online(log),
                 Err(reason) => {
-                    offline_partitions += 1;
+                    offline.push(partition);
                     let topic = image
                         .topic(&partition.topic)
                         .map(|topic| topic.name().to_string());
@@ -148,7 +150,7 @@ impl Shard {
             };
             self.partitions.borrow_mut().insert(partition, slot);
         }
-        offline_partitions
+        offline
     }
 
     /// Opens the write-ahead log and the coordinators. Every shard has recovered.
@@ -159,12 +161,14 @@ impl Shard {
             for topic in image.topics() {
                 for (directory, spec) in self.own_partitions(&image, topic) {
                     if failed.contains(&directory) {
+                        self.note_offline(spec.id());
                         self.partitions
                             .borrow_mut()
                             .insert(spec.id(), PartitionSlot::Offline);
                     }
                 }
             }
+            self.tell_offline_partitions().await;
         }
         if let Some(topic) = image.topic_by_name(GROUP_METADATA_TOPIC) {
             self.lead_group_partitions(&image, topic);
@@ -185,6 +189,7 @@ impl Shard {
             self.logs.set_check_crc_on_read(settings.check_crcs_on_read);
             *self.settings.borrow_mut() = settings;
         }
+        self.lose_directories(&old, &new);
         for topic in new.topics() {
             let unchanged = old
                 .topic(&topic.id())
@@ -202,6 +207,7 @@ impl Shard {
                 self.drop_topic(&old, topic).await;
             }
         }
+        self.tell_offline_partitions().await;
     }
 
     /// The counters' values, with the number of open connections, which the server knows.
@@ -241,6 +247,7 @@ impl Shard {
                 None => match self.logs.create_partition(directory, spec).await {
                     Ok(log) => PartitionSlot::Online(log),
                     Err(error) => {
+                        self.note_offline(partition);
                         let (topic, partition) = (topic.name(), partition.partition);
                         tracing::error!(%topic, partition, %error, "could not create partition");
                         PartitionSlot::Offline

@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::base::ids::ShardId;
-use crate::metadata::{ClusterImage, Command, CommandError, Outcome};
+use crate::base::ids::{ShardId, TopicPartition};
+use crate::metadata::{ClusterImage, Command, CommandError, Outcome, WentOffline};
 use crate::rt::mailbox;
 
 /// From the control thread to a shard.
 #[derive(Debug)]
 pub enum ToShard {
-    /// All shards have recovered and the old write-ahead logs are gone: open your own and your listeners.
-    Serve,
+    /// All shards have recovered and the old write-ahead logs are gone: open your own and your listeners. The image says what
+    /// is offline since.
+    Serve(Arc<ClusterImage>),
     /// The cluster's metadata has changed.
     NewImage(Arc<ClusterImage>),
     /// The answer to the change request with this number.
@@ -39,7 +40,7 @@ pub enum ToControl {
         /// The sender.
         shard: ShardId,
         /// Partitions that stay offline; each has been logged with its reason.
-        offline_partitions: usize,
+        offline: Vec<TopicPartition>,
     },
     /// The shard's listeners accept connections.
     Serving {
@@ -61,6 +62,13 @@ pub enum ToControl {
         shard: ShardId,
         /// The image's version.
         version: u64,
+    },
+    /// Something of this shard can't be used any more; it was logged with its reason.
+    WentOffline {
+        /// The sender.
+        shard: ShardId,
+        /// What.
+        what: WentOffline,
     },
     /// The shard's metrics.
     Metrics {
@@ -130,6 +138,7 @@ kinds! {
     Serving => "serving",
     Change => "change",
     ImageApplied => "image_applied",
+    WentOffline => "went_offline",
     Metrics => "metrics",
     Stopped => "stopped",
     Failed => "failed",
@@ -138,7 +147,7 @@ kinds! {
 impl ToShard {
     fn kind(&self) -> MessageKind {
         match self {
-            ToShard::Serve => MessageKind::Serve,
+            ToShard::Serve(_) => MessageKind::Serve,
             ToShard::NewImage(_) => MessageKind::NewImage,
             ToShard::ChangeAnswer { .. } => MessageKind::ChangeAnswer,
             ToShard::MetricsRequest => MessageKind::MetricsRequest,
@@ -154,6 +163,7 @@ impl ToControl {
             ToControl::Serving { .. } => MessageKind::Serving,
             ToControl::Change { .. } => MessageKind::Change,
             ToControl::ImageApplied { .. } => MessageKind::ImageApplied,
+            ToControl::WentOffline { .. } => MessageKind::WentOffline,
             ToControl::Metrics { .. } => MessageKind::Metrics,
             ToControl::Stopped { .. } => MessageKind::Stopped,
             ToControl::Failed { .. } => MessageKind::Failed,

@@ -10,6 +10,7 @@
 mod bring_to_segments;
 pub mod control_client;
 mod directory_logs;
+mod directory_watch;
 pub mod lane;
 mod log_options;
 pub mod message;
@@ -21,6 +22,7 @@ mod take_up_directories;
 pub use bring_to_segments::bring_to_segments;
 pub use control_client::{ChangeError, ControlClient};
 pub use directory_logs::DirectoryLogs;
+pub use directory_watch::watch_directories;
 pub use lane::{Shard, ShardStart};
 pub use partition_table::{PartitionSlot, PartitionTable};
 pub use relocation::{Relocation, Relocations, run_relocations};

@@ -147,7 +147,12 @@ pub async fn run_relocations(shard: Rc<Shard>) {
                 tracing::info!(topic = %partition.topic, partition = partition.partition, directory = %to, "a partition is in another data directory now")
             }
             Err(Unmoved::Log(MoveError::Over) | Unmoved::Change(ChangeError::ShuttingDown)) => {}
-            Err(Unmoved::Log(error)) => unmoved(partition, to, &error.to_string()),
+            Err(Unmoved::Log(error)) => {
+                if let Some(log) = shard.logs.of_directory(to) {
+                    log.suspect();
+                }
+                unmoved(partition, to, &error.to_string());
+            }
             Err(Unmoved::Change(error)) => unmoved(partition, to, &format!("{error:?}")),
             Err(Unmoved::Offline(reason)) => {
                 tracing::error!(topic = %partition.topic, partition = partition.partition, directory = %to, %reason, "a partition is offline: it was moved, and can't be taken up");
@@ -268,7 +273,11 @@ async fn take_over(
         }
         Err(error) => (PartitionSlot::Offline, Err(Unmoved::Offline(error.to_string()))),
     };
+    if outcome.is_err() {
+        shard.note_offline(id);
+    }
     shard.partitions.borrow_mut().insert(id, slot);
+    shard.tell_offline_partitions().await;
     let image = shard.image();
     if let Some(topic) = image.topic(&id.topic)
         && &**topic.name() == GROUP_METADATA_TOPIC

@@ -181,7 +181,20 @@ impl Client {
                     topic: topic.topic_id,
                     partition: partition.partition_index,
                 };
-                self.leaders.insert(id, ports[&partition.leader_id]);
+                match ports.get(&partition.leader_id) {
+                    Some(port) => drop(self.leaders.insert(id, *port)),
+                    // It is offline until the server is started again.
+                    None => {
+                        assert_eq!(
+                            ErrorCode::from_code(partition.error_code),
+                            Some(ErrorCode::LeaderNotAvailable)
+                        );
+                        assert!(
+                            !self.oracle.is_calm(),
+                            "a partition is offline, and nothing is wrong"
+                        );
+                    }
+                }
             }
         }
         self.oracle.saw_topics(&promised, &found);

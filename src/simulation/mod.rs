@@ -20,6 +20,7 @@ mod admin;
 mod client;
 mod consumer;
 mod damage;
+mod directory_failure;
 mod group_member;
 mod keyed_records;
 mod last_look;

@@ -70,13 +70,18 @@ pub struct ServerLife {
 impl ServerLife {
     /// Starts a server on what the one before has left.
     pub fn start(shards: u16) -> ServerLife {
+        ServerLife::start_on(shards, &[DATA_DIR])
+    }
+
+    /// The same with these data directories, the one with the metadata first.
+    pub fn start_on(shards: u16, dirs: &'static [&'static str]) -> ServerLife {
         let (stopper, stop) = mailbox::channel(1);
         let serving = Rc::new(Cell::new(false));
         let outcome = Rc::new(RefCell::new(None));
         let process = sim::spawn_process(SERVER, {
             let (serving, outcome) = (serving.clone(), outcome.clone());
             async move {
-                let result = serve(shards, serving, stop).await;
+                let result = serve(shards, dirs, serving, stop).await;
                 // A planned crash happens at the next wait.
                 rt::yield_now().await;
                 *outcome.borrow_mut() = Some(result);
@@ -141,20 +146,22 @@ impl ServerLife {
 
 async fn serve(
     shards: u16,
+    dirs: &[&str],
     serving: Rc<Cell<bool>>,
     stop: mailbox::Receiver<StopRequest>,
 ) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    blocking::create_dir_all(DATA_DIR).map_err(|error| text(&error))?;
-    let founded = MetadataLog::is_in(DATA_DIR.as_ref());
-    let data_dirs = DataDirs::open(&[DATA_DIR.into()], founded).map_err(|error| text(&error))?;
+    blocking::create_dir_all(dirs[0]).map_err(|error| text(&error))?;
+    let founded = MetadataLog::is_in(dirs[0].as_ref());
+    let paths: Vec<_> = dirs.iter().map(Into::into).collect();
+    let data_dirs = DataDirs::open(&paths, founded).map_err(|error| text(&error))?;
     let mut fixed = StaticSettings::default();
     for setting in SETTINGS {
         fixed.add_assignment(setting).expect("a good setting");
     }
     let options = ControlOptions {
         fixed: Arc::new(fixed),
-        data_dir: DATA_DIR.into(),
+        data_dir: dirs[0].into(),
         shards,
         counters: Arc::default(),
     };

@@ -21,17 +21,17 @@ use crate::wire::messages::{
 };
 use crate::wire::records::{BatchBuilder, Compression, batches};
 
-const TOPIC: &str = "spread";
-const PARTITIONS: i32 = 4;
+pub(super) const TOPIC: &str = "spread";
+pub(super) const PARTITIONS: i32 = 4;
 
-struct Cluster {
-    client: Client,
+pub(super) struct Cluster {
+    pub(super) client: Client,
     /// By partition.
-    ports: Vec<u16>,
+    pub(super) ports: Vec<u16>,
 }
 
 impl Cluster {
-    async fn create(&mut self, topic: &str) -> ErrorCode {
+    pub(super) async fn create(&mut self, topic: &str) -> ErrorCode {
         let request = CreateTopicsRequest {
             topics: vec![CreatableTopic {
                 name: topic.to_string(),
@@ -46,7 +46,7 @@ impl Cluster {
         code(answer.topics[0].error_code)
     }
 
-    async fn delete(&mut self, topic: &str) -> ErrorCode {
+    pub(super) async fn delete(&mut self, topic: &str) -> ErrorCode {
         let request = DeleteTopicsRequest {
             topic_names: vec![topic.to_string()],
             timeout_ms: 5000,
@@ -56,7 +56,7 @@ impl Cluster {
         code(answer.responses[0].error_code)
     }
 
-    async fn find_leaders(&mut self) {
+    pub(super) async fn find_leaders(&mut self) {
         let request = MetadataRequest {
             topics: Some(vec![MetadataRequestTopic {
                 name: Some(TOPIC.to_string()),
@@ -75,7 +75,7 @@ impl Cluster {
         self.ports = ports.collect();
     }
 
-    async fn produce(&mut self, partition: i32) -> ErrorCode {
+    pub(super) async fn produce(&mut self, partition: i32) -> ErrorCode {
         let mut builder = BatchBuilder::new(Compression::None);
         builder.append(rt::wall_ms(), None, Some(&[7; 500]), &[]);
         let request = ProduceRequest {
@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     /// How many records there are from the beginning on. One answer need not have them all.
-    async fn fetch(&mut self, partition: i32) -> (usize, ErrorCode) {
+    pub(super) async fn fetch(&mut self, partition: i32) -> (usize, ErrorCode) {
         let mut records = 0;
         loop {
             let (more, code) = self.fetch_from(partition, records as i64).await;
@@ -153,7 +153,7 @@ impl Cluster {
     }
 }
 
-fn code(code: i16) -> ErrorCode {
+pub(super) fn code(code: i16) -> ErrorCode {
     ErrorCode::from_code(code).expect("a code Kafka knows")
 }
 

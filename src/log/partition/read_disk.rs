@@ -173,8 +173,12 @@ impl DiskRead {
                     })
                 }
                 Err(e) => {
-                    if let ReadError::Damaged(damage) = &e {
-                        self.partition.shard.damage.note(&self.partition, damage);
+                    match &e {
+                        ReadError::Damaged(damage) => {
+                            self.partition.shard.damage.note(&self.partition, damage);
+                        }
+                        ReadError::File(_) => self.partition.shard.suspect_read(),
+                        ReadError::OffsetOutOfRange { .. } | ReadError::Moved => {}
                     }
                     Err(e)
                 }

@@ -91,7 +91,11 @@ impl PartitionLog {
     pub(in crate::log) fn stop_failed(&self, e: FileError) -> LogStopped {
         let reason = LogStopped::PartitionFailed(Arc::new(e));
         if self.stop(reason.clone()) {
-            error!(partition = ?self, error = %reason, "a partition takes no more records until the server is started again");
+            // What is to be said of a directory that is offline was said once.
+            if self.shard.options.data_dir.failure().is_none() {
+                error!(partition = ?self, error = %reason, "a partition takes no more records until the server is started again");
+            }
+            self.shard.suspect();
         }
         reason
     }

@@ -370,9 +370,9 @@ async fn flush_one(log: &Rc<PartitionLog>, excess: bool, mode: SyncMode) -> Resu
             }
             Ok(())
         }
-        Err(TailNotWritten::Stopped(LogStopped::PartitionFailed(e) | LogStopped::WalFailed(e))) => {
-            Err(PartitionOffline::File((*e).clone()))
-        }
+        Err(TailNotWritten::Stopped(
+            LogStopped::PartitionFailed(e) | LogStopped::WalFailed(e) | LogStopped::DirectoryFailed(e),
+        )) => Err(PartitionOffline::File((*e).clone())),
         Err(TailNotWritten::Stopped(LogStopped::Deleted | LogStopped::Moved | LogStopped::ShuttingDown)) => {
             unreachable!("nobody else has it yet")
         }

@@ -64,7 +64,9 @@ impl From<FileError> for MoveError {
 impl From<LogStopped> for MoveError {
     fn from(e: LogStopped) -> MoveError {
         match e {
-            LogStopped::PartitionFailed(_) | LogStopped::WalFailed(_) => MoveError::Stopped(e),
+            LogStopped::PartitionFailed(_) | LogStopped::WalFailed(_) | LogStopped::DirectoryFailed(_) => {
+                MoveError::Stopped(e)
+            }
             LogStopped::Deleted | LogStopped::Moved | LogStopped::ShuttingDown => MoveError::Over,
         }
     }

@@ -20,7 +20,9 @@ pub(super) fn plan(
             format!("there is no partition {partition} of a topic with the id {id}"),
         ));
     }
-    if !draft.image.directories_online().contains(&directory) {
+    if !draft.image.directories_online().contains(&directory)
+        || draft.image.directories_failed().contains(&directory)
+    {
         return Err(CommandError::new(
             CommandErrorKind::ResourceNotFound,
             format!("the data directory {directory} is not online"),

@@ -58,25 +58,27 @@ pub(super) fn check_replication_factor(factor: i32) -> Result<(), CommandError> 
     Ok(())
 }
 
-/// Places new partitions: each into the data directory that has the fewest, as Kafka does. A server with one directory needs
-/// no record of it.
+/// Places new partitions: each into the working data directory that has the fewest, as Kafka does. A server with one directory
+/// needs no record of it.
 pub(super) fn choose_directories(draft: &mut Draft, id: TopicId, partitions: Range<i32>) {
-    let online = draft.image.directories_online();
-    if online.len() < 2 {
+    let to = draft.image.directories_for_new();
+    if to == [DirectoryId::HOME] {
         return;
     }
-    // The new ones count as partitions of the first until they are placed.
-    let mut counts: Vec<(usize, DirectoryId)> = online
-        .iter()
-        .map(|directory| (draft.image.partitions_in(*directory), *directory))
+    // The new ones count as partitions of the one with the metadata until they are placed.
+    let mut counts: Vec<(usize, DirectoryId)> = to
+        .into_iter()
+        .map(|directory| match draft.image.partitions_in(directory) {
+            count if directory == DirectoryId::HOME => (count - partitions.len(), directory),
+            count => (count, directory),
+        })
         .collect();
-    counts[0].0 -= partitions.len();
     let mut directories = Vec::new();
     for partition in partitions {
         let (count, directory) = counts
             .iter_mut()
             .min_by_key(|(count, _)| *count)
-            .expect("there are several");
+            .expect("there is one");
         *count += 1;
         if *directory != DirectoryId::HOME {
             directories.push((partition, *directory));

@@ -31,7 +31,7 @@ pub async fn handle(cx: &RequestContext, request: AlterReplicaLogDirsRequest) ->
         let mut all = cx.shard().data_dirs().all().iter();
         let directory = all.find(|directory| log_dir_name(directory.path()) == dir.path);
         let directory = match directory {
-            Some(directory) => online_id(directory).ok_or(ErrorCode::KafkaStorageError),
+            Some(directory) => working_id(cx.shard(), directory).ok_or(ErrorCode::KafkaStorageError),
             None => Err(ErrorCode::LogDirNotFound),
         };
         for topic in dir.topics {
@@ -66,8 +66,8 @@ pub async fn handle(cx: &RequestContext, request: AlterReplicaLogDirsRequest) ->
     }
 }
 
-fn online_id(directory: &Directory) -> Option<DirectoryId> {
-    directory.id().filter(|_| directory.online().is_some())
+fn working_id(shard: &Shard, directory: &Directory) -> Option<DirectoryId> {
+    directory.id().filter(|id| shard.can_write_to(*id))
 }
 
 fn relocate(

@@ -7,7 +7,7 @@
 //! - A partition that is on its way to another directory shows there, too, with `is_future_key` and how many offsets the copy is behind.
 //! - No directory is ever cordoned (KIP-1066).
 //! - Partitions that are offline are left out, as in Apache Kafka. A directory that is offline, or whose file system does not
-//!   answer: KAFKA_STORAGE_ERROR.
+//!   answer, or in which this node's write-ahead log has failed: KAFKA_STORAGE_ERROR.
 //! - Topics and partitions that are asked for and not here are left out.
 
 use std::collections::{HashMap, HashSet};
@@ -30,7 +30,7 @@ pub async fn handle(cx: &RequestContext, request: DescribeLogDirsRequest) -> Des
     let directories = cx.shard().data_dirs().all();
     let mut spaces = Vec::with_capacity(directories.len());
     for directory in directories {
-        spaces.push(space(directory).await);
+        spaces.push(space(cx, directory).await);
     }
     // All at one moment: a partition that is moved is shown in one place.
     let described = directories
@@ -44,8 +44,8 @@ pub async fn handle(cx: &RequestContext, request: DescribeLogDirsRequest) -> Des
 }
 
 /// The room on a directory's disk, unless it is offline or does not answer.
-async fn space(directory: &Directory) -> Option<Space> {
-    directory.online()?;
+async fn space(cx: &RequestContext, directory: &Directory) -> Option<Space> {
+    directory.id().filter(|id| cx.shard().can_write_to(*id))?;
     let path = directory.path();
     let space = rt::disk::space(path).await;
     space

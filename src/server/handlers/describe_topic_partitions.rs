@@ -6,6 +6,7 @@
 //! - A cursor names the topic and partition to start from. It must be one of the topics asked for, and its partition not below
 //!   zero, else everything is INVALID_REQUEST. A topic deleted since does not matter: the next one comes first.
 //! - Topics that do not exist are UNKNOWN_TOPIC_OR_PARTITION (INVALID_TOPIC_EXCEPTION if they can't) and are never created.
+//! - A partition that is offline has no leader and is LEADER_NOT_AVAILABLE, with its replica among the offline ones, as in Metadata.
 //! - Eligible leader replicas are empty lists: every partition has one replica, which is in sync.
 
 use crate::metadata::topic_name::is_valid_topic_name;
@@ -18,6 +19,9 @@ use crate::wire::messages::describe_topic_partitions::{
     DescribeTopicPartitionsResponseTopic, TopicRequest,
 };
 use crate::wire::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
+
+/// The leader of a partition that has none.
+const NO_LEADER: i32 = -1;
 
 /// Answers with the topics from the cursor on.
 pub async fn handle(
@@ -122,12 +126,18 @@ fn known(
 }
 
 fn partition(partition: PartitionImage) -> DescribeTopicPartitionsResponsePartition {
+    let (error, leader_id, offline_replicas) = match partition.is_offline {
+        true => (ErrorCode::LeaderNotAvailable, NO_LEADER, nodes::ids(&partition.replicas)),
+        false => (ErrorCode::None, partition.leader.0, Vec::new()),
+    };
     DescribeTopicPartitionsResponsePartition {
+        error_code: error.code(),
         partition_index: partition.partition,
-        leader_id: partition.leader.0,
+        leader_id,
         leader_epoch: partition.leader_epoch.0,
         replica_nodes: nodes::ids(&partition.replicas),
         isr_nodes: nodes::ids(&partition.isr),
+        offline_replicas,
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         ..DescribeTopicPartitionsResponsePartition::default()

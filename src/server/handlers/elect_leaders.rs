@@ -2,11 +2,12 @@
 //!
 //! - A partition has one replica, which leads it: there is never anything to elect, whether the preferred leader (v0, and type 0) or
 //!   one that is not in sync (type 1) is asked for. Each partition is ELECTION_NOT_NEEDED, which clients take for success.
+//! - One that is offline can't be led by anybody: PREFERRED_LEADER_NOT_AVAILABLE (v0, type 0) or ELIGIBLE_LEADERS_NOT_AVAILABLE (type 1).
 //! - Topics and partitions that do not exist are UNKNOWN_TOPIC_OR_PARTITION.
 //! - Null means all partitions. Those that need no election are left out then, as in Kafka, and so each topic's list is empty.
 //! - v1 on: another type is INVALID_REQUEST, for the whole request.
 
-use crate::metadata::ClusterImage;
+use crate::metadata::{ClusterImage, TopicImage};
 use crate::server::context::RequestContext;
 use crate::wire::errors::ErrorCode;
 use crate::wire::messages::elect_leaders::{PartitionResult, ReplicaElectionResult, TopicPartitions};
@@ -24,21 +25,25 @@ pub async fn handle(cx: &RequestContext, request: ElectLeadersRequest) -> ElectL
         };
     }
     let image = cx.shard().image();
+    let unavailable = match request.election_type {
+        UNCLEAN => ErrorCode::EligibleLeadersNotAvailable,
+        _ => ErrorCode::PreferredLeaderNotAvailable,
+    };
     let replica_election_results = match request.topic_partitions {
-        Some(topics) => topics.into_iter().map(|topic| results(&image, topic)).collect(),
-        None => image.topics_by_name().iter().map(|topic| no_results(topic.name())).collect(),
+        Some(topics) => topics.into_iter().map(|topic| results(&image, topic, unavailable)).collect(),
+        None => image.topics_by_name().iter().map(|topic| needed(&image, topic, unavailable)).collect(),
     };
     ElectLeadersResponse { replica_election_results, ..ElectLeadersResponse::default() }
 }
 
-fn results(image: &ClusterImage, asked: TopicPartitions) -> ReplicaElectionResult {
+fn results(image: &ClusterImage, asked: TopicPartitions, unavailable: ErrorCode) -> ReplicaElectionResult {
     let TopicPartitions { topic, partitions } = asked;
     let found = image.topic_by_name(&topic);
     let result = |partition_id: i32| {
-        let known = found.is_some_and(|topic| image.partition(topic, partition_id).is_some());
-        let (code, message) = match known {
-            true => (ErrorCode::ElectionNotNeeded, format!("{topic}-{partition_id} has the only leader it can have.")),
-            false => (ErrorCode::UnknownTopicOrPartition, format!("There is no partition {topic}-{partition_id}.")),
+        let (code, message) = match found.and_then(|topic| image.partition(topic, partition_id)) {
+            Some(partition) if partition.is_offline => (unavailable, nobody(&topic, partition_id)),
+            Some(_) => (ErrorCode::ElectionNotNeeded, format!("{topic}-{partition_id} has the only leader it can have.")),
+            None => (ErrorCode::UnknownTopicOrPartition, format!("There is no partition {topic}-{partition_id}.")),
         };
         PartitionResult { partition_id, error_code: code.code(), error_message: Some(message) }
     };
@@ -46,6 +51,18 @@ fn results(image: &ClusterImage, asked: TopicPartitions) -> ReplicaElectionResul
     ReplicaElectionResult { topic, partition_result }
 }
 
-fn no_results(topic: &str) -> ReplicaElectionResult {
-    ReplicaElectionResult { topic: topic.to_string(), partition_result: Vec::new() }
+/// Of all partitions of a topic those for which the answer is not that no election is needed.
+fn needed(image: &ClusterImage, topic: &TopicImage, unavailable: ErrorCode) -> ReplicaElectionResult {
+    let name = topic.name().to_string();
+    let offline = (0..topic.partition_count()).filter(|partition| image.is_offline(topic, *partition));
+    let result = |partition_id: i32| PartitionResult {
+        partition_id,
+        error_code: unavailable.code(),
+        error_message: Some(nobody(&name, partition_id)),
+    };
+    ReplicaElectionResult { partition_result: offline.map(result).collect(), topic: name }
+}
+
+fn nobody(topic: &str, partition: i32) -> String {
+    format!("{topic}-{partition} is offline on the only node that has it.")
 }

@@ -2,6 +2,7 @@
 //!
 //! - A group's coordinator is the node that leads the group's partition of `__consumer_offsets`. The topic is created
 //!   the first time somebody asks, and the answer comes when it can be used.
+//! - While that partition is offline: COORDINATOR_NOT_AVAILABLE, and clients ask again.
 //! - The node is given with the address by which this client reaches it.
 //!
 //! v1 has key types and a message, v3 is flexible, v4 asks for many keys at once (KIP-699), v5 is for transactions of
@@ -84,5 +85,8 @@ async fn find(cx: &RequestContext, key_type: i8, key: &str) -> Result<Endpoint, 
 fn leader_of(image: &ClusterImage, group: &str) -> Option<ShardId> {
     let topic = image.topic_by_name(GROUP_METADATA_TOPIC)?;
     let partition = coordinator_partition(group, topic.partition_count());
+    if image.is_offline(topic, partition) {
+        return None;
+    }
     image.leader(topic, partition).map(|(node, _)| node.shard())
 }

@@ -9,6 +9,8 @@
 //! - v10 and v11 carry topic ids in the answer; asking by id is v12 on (KIP-516) and INVALID_REQUEST before. As soon as
 //!   one topic is named by id, names are ignored, as in Kafka. An unknown id is UNKNOWN_TOPIC_ID with a null name.
 //! - v13: an error for the whole answer (KIP-1102). There is none.
+//! - A partition that is offline, because its disk failed or it is damaged, has no leader: LEADER_NOT_AVAILABLE, with its replica
+//!   among the offline ones (KIP-112). So clients ask again until it is back.
 //! - A topic named twice is answered once.
 //! - Every node is at the address by which the client reached this one, unless another is configured.
 //!
@@ -32,6 +34,9 @@ use crate::wire::messages::{MetadataRequest, MetadataResponse};
 
 /// How long an answer waits for topics to be created, in milliseconds. Clients give up on an answer after 30 s or more.
 const CREATE_WITHIN_MS: i32 = 10_000;
+
+/// The leader of a partition that has none.
+const NO_LEADER: i32 = -1;
 
 /// The first version that can ask by id.
 const FIRST_BY_ID: i16 = 12;
@@ -216,6 +221,17 @@ fn known(image: &ClusterImage, topic: &TopicImage, operations: i32) -> MetadataR
 }
 
 fn partition(partition: PartitionImage) -> MetadataResponsePartition {
+    if partition.is_offline {
+        return MetadataResponsePartition {
+            error_code: ErrorCode::LeaderNotAvailable.code(),
+            partition_index: partition.partition,
+            leader_id: NO_LEADER,
+            leader_epoch: partition.leader_epoch.0,
+            replica_nodes: nodes::ids(&partition.replicas),
+            isr_nodes: nodes::ids(&partition.isr),
+            offline_replicas: nodes::ids(&partition.replicas),
+        };
+    }
     MetadataResponsePartition {
         partition_index: partition.partition,
         leader_id: partition.leader.0,
