@@ -218,6 +218,11 @@ async fn the_whole_directory_fails() {
         let offline = second.contains(&partition.partition_index);
         assert_eq!(partition.leader_id < 0, offline, "{partition:?}");
         assert_eq!(partition.offline_replicas.len(), usize::from(offline));
+        let eligible = partition.eligible_leader_replicas.as_ref().map(Vec::len);
+        assert_eq!(
+            (eligible, partition.isr_nodes.is_empty()),
+            (Some(usize::from(offline)), offline)
+        );
     }
     let all = ElectLeadersRequest {
         election_type: 1,

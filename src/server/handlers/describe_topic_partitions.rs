@@ -7,7 +7,8 @@
 //!   zero, else everything is INVALID_REQUEST. A topic deleted since does not matter: the next one comes first.
 //! - Topics that do not exist are UNKNOWN_TOPIC_OR_PARTITION (INVALID_TOPIC_EXCEPTION if they can't) and are never created.
 //! - A partition that is offline has no leader and is LEADER_NOT_AVAILABLE, with its replica among the offline ones, as in Metadata.
-//! - Eligible leader replicas are empty lists: every partition has one replica, which is in sync.
+//! - Every partition has one replica. It is in sync, and there are no eligible leader replicas; of one that is offline it is that, the only
+//!   and the last one.
 
 use crate::metadata::topic_name::is_valid_topic_name;
 use crate::metadata::{ClusterImage, PartitionImage, TopicImage, is_internal};
@@ -126,18 +127,25 @@ fn known(
 }
 
 fn partition(partition: PartitionImage) -> DescribeTopicPartitionsResponsePartition {
-    let (error, leader_id, offline_replicas) = match partition.is_offline {
-        true => (ErrorCode::LeaderNotAvailable, NO_LEADER, nodes::ids(&partition.replicas)),
-        false => (ErrorCode::None, partition.leader.0, Vec::new()),
-    };
+    if partition.is_offline {
+        return DescribeTopicPartitionsResponsePartition {
+            error_code: ErrorCode::LeaderNotAvailable.code(),
+            partition_index: partition.partition,
+            leader_id: NO_LEADER,
+            leader_epoch: partition.leader_epoch.0,
+            replica_nodes: nodes::ids(&partition.replicas),
+            isr_nodes: Vec::new(),
+            eligible_leader_replicas: Some(nodes::ids(&partition.isr)),
+            last_known_elr: Some(nodes::ids(&partition.isr)),
+            offline_replicas: nodes::ids(&partition.replicas),
+        };
+    }
     DescribeTopicPartitionsResponsePartition {
-        error_code: error.code(),
         partition_index: partition.partition,
-        leader_id,
+        leader_id: partition.leader.0,
         leader_epoch: partition.leader_epoch.0,
         replica_nodes: nodes::ids(&partition.replicas),
         isr_nodes: nodes::ids(&partition.isr),
-        offline_replicas,
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         ..DescribeTopicPartitionsResponsePartition::default()

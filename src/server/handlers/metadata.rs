@@ -10,7 +10,7 @@
 //!   one topic is named by id, names are ignored, as in Kafka. An unknown id is UNKNOWN_TOPIC_ID with a null name.
 //! - v13: an error for the whole answer (KIP-1102). There is none.
 //! - A partition that is offline, because its disk failed or it is damaged, has no leader: LEADER_NOT_AVAILABLE, with its replica
-//!   among the offline ones (KIP-112). So clients ask again until it is back.
+//!   among the offline ones and none in sync (KIP-112, KIP-966). So clients ask again until it is back.
 //! - A topic named twice is answered once.
 //! - Every node is at the address by which the client reached this one, unless another is configured.
 //!
@@ -228,7 +228,7 @@ fn partition(partition: PartitionImage) -> MetadataResponsePartition {
             leader_id: NO_LEADER,
             leader_epoch: partition.leader_epoch.0,
             replica_nodes: nodes::ids(&partition.replicas),
-            isr_nodes: nodes::ids(&partition.isr),
+            isr_nodes: Vec::new(),
             offline_replicas: nodes::ids(&partition.replicas),
         };
     }
