@@ -8,6 +8,7 @@ mod lifecycle;
 mod lifetime;
 mod many_partitions;
 mod oracle;
+mod relocation;
 mod scan_points;
 mod server;
 mod topic_configs;
