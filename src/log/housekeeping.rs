@@ -9,6 +9,7 @@ use super::flusher::Partitions;
 use super::partition::PartitionLog;
 use super::shard_context::ShardContext;
 use crate::base::ids::{Offset, TopicPartition};
+use crate::base::time::Monotonic;
 use crate::rt::{self, disk};
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -25,7 +26,12 @@ const PARTITIONS_PER_STEP: usize = 256;
 /// `log.initial.task.delay.ms`.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(30);
 
-/// A shard's housekeeping.
+/// Time between two rounds while the disk is full: what has lived long enough by then is what makes room. A guess, well above what a
+/// round of many partitions takes.
+const BETWEEN_ROUNDS_WHEN_FULL: Duration = Duration::from_secs(5);
+
+/// A shard's housekeeping. On a full disk it is in a hurry: it does not wait for its next round, and removes files at once, whatever
+/// `file.delete.delay.ms` says.
 pub(super) struct Housekeeping {
     shard: Rc<ShardContext>,
     partitions: Partitions,
@@ -45,6 +51,7 @@ impl Housekeeping {
     pub async fn run(self) {
         let interval = Duration::from_millis(self.shard.options.retention_check_interval_ms.max(1));
         let mut next_round = rt::now().plus(interval.min(FIRST_ROUND_AFTER));
+        let mut next_when_full = rt::now();
         loop {
             let woken = self.shard.chores.wait();
             if self.over() {
@@ -56,10 +63,13 @@ impl Housekeeping {
                 self.tidy(&[partition]).await;
             }
             let asked_for = self.shard.chores.begin_round();
-            if asked_for || rt::now() >= next_round {
+            let in_a_hurry = self.shard.room.is_full() && rt::now() >= next_when_full;
+            if asked_for || in_a_hurry || rt::now() >= next_round {
                 self.round().await;
                 self.shard.chores.end_round();
                 next_round = rt::now().plus(interval);
+                next_when_full = rt::now().plus(BETWEEN_ROUNDS_WHEN_FULL);
+                self.remove_due_files().await;
             }
             let next = match self.shard.chores.next_file_due() {
                 Some(due) => due.min(next_round),
@@ -132,7 +142,11 @@ impl Housekeeping {
 
     /// Removes the files whose time has come, one after the other.
     async fn remove_due_files(&self) {
-        while let Some(file) = self.shard.chores.take_due_file(rt::now()) {
+        let until = || match self.shard.room.is_full() {
+            true => Monotonic(u64::MAX),
+            false => rt::now(),
+        };
+        while let Some(file) = self.shard.chores.take_due_file(until()) {
             if self.over() {
                 return;
             }

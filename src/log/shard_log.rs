@@ -164,7 +164,14 @@ impl ShardLog {
             cleaner: rt::spawn(self.cleaner().run()),
             room: rt::spawn(async move {
                 let room = shard.room.clone();
-                room.run(over, async || finish_recovery(&shard).await).await;
+                let after_look = async || {
+                    if shard.room.is_full() {
+                        // It looks what can go, and is told at each look, for as long as nothing has.
+                        shard.chores.wake();
+                    }
+                    finish_recovery(&shard).await;
+                };
+                room.run(over, after_look).await;
             }),
         });
         Ok(())

@@ -134,6 +134,37 @@ fn a_full_disk_refuses_records_and_takes_them_again() {
 }
 
 #[test]
+fn what_may_go_goes_at_once_when_the_disk_is_full() {
+    const HOUR_MS: i64 = 3_600_000;
+    sim::check_seeds("what_may_go_goes_at_once", 0..12, |_| async {
+        run(async {
+            small_disk();
+            sim::disk::of("server").occupy(CAPACITY / 2);
+            let config = TopicLogConfig {
+                retention_bytes: 100_000,
+                file_delete_delay_ms: HOUR_MS,
+                ..small_segments()
+            };
+            let server = Server::start(vec![spec(1, config)], |options| {
+                small_files(options);
+                options.retention_check_interval_ms = HOUR_MS as u64;
+            })
+            .await;
+            let log = server.online();
+            let refused = append_until_full(&log).await;
+            until("it makes room by itself", || {
+                log.append(of_producer(refused, 1), AppendOrigin::Client).is_ok()
+            })
+            .await;
+            assert!(log.log_start() > Offset::ZERO);
+            log.wait_durable(log.log_end()).await.unwrap();
+            server.stop().await;
+        })
+        .await;
+    });
+}
+
+#[test]
 fn a_server_starts_and_serves_on_a_full_disk() {
     sim::check_seeds("a_server_starts_on_a_full_disk", 0..40, |seed| async move {
         let taken = Rc::new(std::cell::Cell::new(0));
