@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::base::ids::{ShardId, TopicId};
+use crate::base::ids::{DirectoryId, ShardId, TopicId};
 use crate::metadata::{
     self, ClusterImage, Command, CommandError, CommandErrorKind, MetadataLog, MetadataLogError, Outcome,
-    Plan, Versions, WentOffline,
+    Plan, Record, Versions, WentOffline,
 };
 use crate::rt;
 
@@ -77,6 +77,8 @@ impl Controller {
             });
         }
         if records.is_empty() {
+            // It may have wishes for partitions to come, which are nobody else's business.
+            self.image = Arc::new(image);
             self.waiting.extend(answers);
             return false;
         }
@@ -112,6 +114,28 @@ impl Controller {
             self.image = Arc::new(next);
         }
         changed
+    }
+
+    /// Notes that these data directories have nothing any more of the topics that were deleted while they were away. Before the shards
+    /// are started. If it can't be noted they are looked through again at the next start.
+    pub(super) fn settle_deletions(&mut self, online: &[DirectoryId]) {
+        let owed = |directory: &&DirectoryId| self.image.deletions_owed(**directory).next().is_some();
+        let settled = online.iter().filter(owed).copied();
+        let records: Vec<_> = settled
+            .map(|directory| Record::DeletionsSettled { directory })
+            .collect();
+        if records.is_empty() {
+            return;
+        }
+        let next = self.image.after(&records).expect("it fits every image");
+        let versions = Versions {
+            before: self.image.version(),
+            after: next.version(),
+        };
+        match self.log.append(versions, &records) {
+            Ok(()) => self.image = Arc::new(next),
+            Err(error) => tracing::warn!(%error, "it can't be noted that deletions are done"),
+        }
     }
 
     /// Whether changes were carried out that are not answered yet.

@@ -55,9 +55,10 @@ pub async fn run_control(
     lanes: &mut impl Lanes,
     stop: mailbox::Receiver<StopRequest>,
 ) -> Result<(), ControlError> {
-    let (controller, deleted) = load(&options, lanes)?;
+    let (mut controller, deleted) = load(&options, lanes)?;
     let loaded = lanes.metadata_loaded(controller.image(), &deleted);
     loaded.map_err(ControlError::Step)?;
+    controller.settle_deletions(&lanes.directories());
     let (sender, inbox) = mailbox::channel(CONTROL_MAILBOX_MESSAGES);
     let port = ControlPort::new(sender, options.counters.clone());
     let mut control = Control {

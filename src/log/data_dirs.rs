@@ -277,12 +277,20 @@ impl DataDirs {
         Ok(())
     }
 
-    /// See [`DataDir::clear_away`]. Blocks.
-    pub fn clear_away<'a>(
+    /// See [`DataDir::clear_away`]: of each directory the topics that `deleted` gives. Blocks.
+    pub fn clear_away<'a, T: Iterator<Item = (TopicId, &'a str, i32)>>(
         &self,
-        topics: impl Iterator<Item = (TopicId, &'a str, i32)> + Clone,
+        deleted: impl Fn(DirectoryId) -> T,
     ) -> Result<(), LogError> {
-        self.each(|data_dir| data_dir.clear_away(topics.clone()))
+        for (nth, directory) in self.all.iter().enumerate() {
+            if let (Some(data_dir), Some(id)) = (directory.online(), directory.id) {
+                match data_dir.clear_away(deleted(id)) {
+                    Err(LogError::File(error)) if nth > 0 => directory.fail(error),
+                    done => done?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Looks for partitions in other directories than the metadata says, before anybody takes them up, and ends what a crash has left of

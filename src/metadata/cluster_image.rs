@@ -7,13 +7,16 @@ use std::sync::Arc;
 use crate::base::ids::{DirectoryId, LeaderEpoch, NodeId, ShardId, TopicId};
 use crate::base::limits::MAX_PARTITIONS;
 use crate::config::{Layers, Overrides, Settings, StaticSettings, TopicConfig};
+use crate::metadata::deletion_table::DeletionTable;
 use crate::metadata::directory_table::DirectoryTable;
+use crate::metadata::metadata_log::TopicRemains;
 use crate::metadata::offline_table::{OfflineTable, WentOffline};
 use crate::metadata::partition_image::PartitionImage;
 use crate::metadata::record::Record;
 use crate::metadata::scram_table::ScramTable;
 use crate::metadata::topic_image::{PartitionRun, Slots, TopicImage};
 use crate::metadata::topic_table::TopicTable;
+use crate::metadata::wanted_directories::{WantedDirectories, WantedDirectory};
 
 /// A server as the image shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,9 @@ pub struct ClusterImage {
     topics: TopicTable,
     partitions: usize,
     directories: DirectoryTable,
+    deletions_owed: DeletionTable,
     offline: OfflineTable,
+    wanted: WantedDirectories,
     broker_overrides: Arc<BTreeMap<Option<NodeId>, Overrides>>,
     scram: Arc<ScramTable>,
     fixed: Arc<StaticSettings>,
@@ -74,7 +79,9 @@ impl ClusterImage {
             topics: TopicTable::default(),
             partitions: 0,
             directories: DirectoryTable::default(),
+            deletions_owed: DeletionTable::default(),
             offline: OfflineTable::default(),
+            wanted: WantedDirectories::default(),
             broker_overrides: Arc::default(),
             scram: Arc::default(),
             fixed,
@@ -179,6 +186,29 @@ impl ClusterImage {
             what => next.offline.add(what),
         }
         .then_some(next)
+    }
+
+    /// The topics that were deleted while a data directory was not there, and that had partitions in it.
+    pub fn deletions_owed(&self, directory: DirectoryId) -> impl Iterator<Item = &TopicRemains> {
+        self.deletions_owed.owed(directory)
+    }
+
+    /// The directory that somebody wants a partition to be made in, if it works.
+    pub(in crate::metadata) fn wanted_directory(
+        &self,
+        topic: &TopicImage,
+        partition: i32,
+    ) -> Option<DirectoryId> {
+        let (node, _) = self.leader(topic, partition)?;
+        let wanted = self.wanted.of(&topic.name, partition, node)?;
+        (self.directories_online().contains(&wanted) && !self.offline.avoids(wanted)).then_some(wanted)
+    }
+
+    /// The image in which somebody wants a partition in a directory.
+    pub(in crate::metadata) fn wanting(&self, wanted: WantedDirectory) -> ClusterImage {
+        let mut next = self.clone();
+        next.wanted.want(wanted);
+        next
     }
 
     /// How many partitions are in a data directory.
@@ -347,6 +377,7 @@ impl ClusterImage {
             Record::TopicDeleted { id } => match self.topics.remove(id) {
                 Some(topic) => {
                     self.offline.forget(*id);
+                    self.wanted.forget(&topic.name);
                     self.partitions -= topic.partition_count() as usize;
                     for directory in topic.directories.values() {
                         self.directories.moved(*directory, DirectoryId::HOME);
@@ -383,6 +414,20 @@ impl ClusterImage {
                 self.directories.set_online(directories);
             }
             Record::PartitionDirectories { id, directories } => self.place(id, directories)?,
+            Record::DeletionOwed {
+                directory,
+                id,
+                name,
+                partitions,
+            } => self.deletions_owed.owe(
+                *directory,
+                TopicRemains {
+                    id: *id,
+                    name: name.as_str().into(),
+                    partitions: *partitions,
+                },
+            ),
+            Record::DeletionsSettled { directory } => self.deletions_owed.settle(*directory),
             Record::ProducerIdsAllocated { next_producer_id } => self.next_producer_id = *next_producer_id,
             Record::ScramCredentialSet {
                 user,
@@ -467,6 +512,13 @@ impl ClusterImage {
         records.extend(placed.map(|topic| Record::PartitionDirectories {
             id: topic.id,
             directories: topic.directories.iter().map(|(p, d)| (*p, *d)).collect(),
+        }));
+        let owed = self.deletions_owed.iter();
+        records.extend(owed.map(|(directory, topic)| Record::DeletionOwed {
+            directory,
+            id: topic.id,
+            name: topic.name.to_string(),
+            partitions: topic.partitions,
         }));
         for (node, overrides) in self.broker_overrides.iter() {
             records.extend(overrides.iter().map(|(name, value)| Record::BrokerConfigSet {

@@ -2,6 +2,7 @@
 
 use crate::base::ids::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::metadata::internal_topic::InternalTopic;
+use crate::metadata::wanted_directories::WantedDirectory;
 use crate::security::{ScramCredential, ScramMechanism};
 
 /// A change of the cluster. Items of a batch succeed or fail each for itself, as Kafka's do.
@@ -48,6 +49,11 @@ pub enum Command {
         partition: TopicPartition,
         /// The directory.
         directory: DirectoryId,
+    },
+    /// A partition that does not exist yet is wanted in a data directory. Forgotten when the server stops. Answered by `DirectoryWanted`.
+    WantDirectory {
+        /// Where.
+        wanted: WantedDirectory,
     },
     /// Sees to it that an internal topic exists. Answered by `InternalTopicReady`.
     EnsureInternalTopic {

@@ -9,7 +9,7 @@
 //!
 //! Promises: a command's records are durable before its outcome is told; they become durable all or none; replaying
 //! the log gives the same image that was live. There is no way to change an image but to apply records, except for what is
-//! offline in this run of the server ([`WentOffline`]): that is found out, not decided, and no record says it.
+//! offline in this run of the server ([`WentOffline`]), and where partitions to come are wanted ([`WantedDirectory`]): no record says that.
 //!
 //! Placement is derived and not stored by shard: a partition has a number (its *slot*), and on a server with n shards it
 //! lives on shard `slot % n`. So a server may be started with another number of shards.
@@ -22,6 +22,7 @@
 pub mod cluster_image;
 pub mod command;
 pub mod command_error;
+mod deletion_table;
 mod directory_table;
 pub mod engine;
 pub mod internal_topic;
@@ -37,6 +38,7 @@ pub mod scram_table;
 pub mod topic_image;
 pub mod topic_name;
 pub mod topic_table;
+mod wanted_directories;
 
 pub use cluster_image::{ClusterImage, ServerImage};
 pub use command::{
@@ -55,3 +57,4 @@ pub use partition_image::PartitionImage;
 pub use record::Record;
 pub use scram_table::{ScramTable, UserCredentials};
 pub use topic_image::TopicImage;
+pub use wanted_directories::WantedDirectory;

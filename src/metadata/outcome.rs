@@ -24,6 +24,8 @@ pub enum Outcome {
     ProducerIds(Range<i64>),
     /// Of `MovePartition`.
     PartitionMoved,
+    /// Of `WantDirectory`.
+    DirectoryWanted,
     /// Of `EnsureInternalTopic`.
     InternalTopicReady(TopicId),
 }

@@ -107,6 +107,22 @@ pub enum Record {
         /// By partition.
         directories: Vec<(i32, DirectoryId)>,
     },
+    /// A topic is being deleted, and a data directory that had partitions of it is not there: it has them still.
+    DeletionOwed {
+        /// The directory.
+        directory: DirectoryId,
+        /// The topic.
+        id: TopicId,
+        /// Its name.
+        name: String,
+        /// How many partitions it had in all.
+        partitions: i32,
+    },
+    /// A data directory is back, and has nothing any more of the topics that were deleted while it was not there.
+    DeletionsSettled {
+        /// The directory.
+        directory: DirectoryId,
+    },
     /// Producer ids were handed out.
     ProducerIdsAllocated {
         /// The first one nobody has.

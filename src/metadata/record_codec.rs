@@ -32,6 +32,8 @@ const SCRAM_CREDENTIAL_SET: u8 = 9;
 const SCRAM_CREDENTIAL_REMOVED: u8 = 10;
 const DIRECTORIES_ONLINE: u8 = 11;
 const PARTITION_DIRECTORIES: u8 = 12;
+const DELETION_OWED: u8 = 13;
+const DELETIONS_SETTLED: u8 = 14;
 
 /// The only version of every kind so far.
 const VERSION: u8 = 1;
@@ -130,6 +132,18 @@ pub fn encode_record(record: &Record, out: &mut Vec<u8>) {
                 out.extend(directory.0);
             }
         }
+        Record::DeletionOwed {
+            directory,
+            id,
+            name,
+            partitions,
+        } => {
+            out.extend(directory.0);
+            out.extend(id.0);
+            put_text(name, out);
+            out.extend(partitions.to_le_bytes());
+        }
+        Record::DeletionsSettled { directory } => out.extend(directory.0),
     }
     let length = u32::try_from(out.len() - length_at - 4).expect("limited by the command");
     out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
@@ -229,6 +243,15 @@ fn decode_fields(kind: u8, fields: &mut Fields<'_>) -> Result<Record, BadRecord>
             id: fields.topic_id()?,
             directories: fields.list(|f| Ok((f.i32()?, f.directory()?)))?,
         },
+        DELETION_OWED => Record::DeletionOwed {
+            directory: fields.directory()?,
+            id: fields.topic_id()?,
+            name: fields.text()?,
+            partitions: fields.i32()?,
+        },
+        DELETIONS_SETTLED => Record::DeletionsSettled {
+            directory: fields.directory()?,
+        },
         other => return Err(unknown(other, VERSION)),
     })
 }
@@ -247,6 +270,8 @@ fn kind_of(record: &Record) -> u8 {
         Record::ScramCredentialRemoved { .. } => SCRAM_CREDENTIAL_REMOVED,
         Record::DirectoriesOnline { .. } => DIRECTORIES_ONLINE,
         Record::PartitionDirectories { .. } => PARTITION_DIRECTORIES,
+        Record::DeletionOwed { .. } => DELETION_OWED,
+        Record::DeletionsSettled { .. } => DELETIONS_SETTLED,
     }
 }
 
@@ -488,6 +513,15 @@ mod tests {
             Record::PartitionDirectories {
                 id,
                 directories: vec![(0, DirectoryId([3; 16])), (2, DirectoryId::HOME)],
+            },
+            Record::DeletionOwed {
+                directory: DirectoryId([3; 16]),
+                id,
+                name: "gone".to_string(),
+                partitions: 7,
+            },
+            Record::DeletionsSettled {
+                directory: DirectoryId([3; 16]),
             },
         ]
     }

@@ -1,12 +1,13 @@
 //! Deletes topics.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use crate::base::ids::TopicId;
+use crate::base::ids::{DirectoryId, TopicId};
 use crate::metadata::command::TopicSelector;
 use crate::metadata::command_error::{CommandError, CommandErrorKind};
 use crate::metadata::outcome::{DeletedTopic, Outcome};
 use crate::metadata::record::Record;
+use crate::metadata::topic_image::TopicImage;
 
 use super::draft::Draft;
 use super::repeated;
@@ -41,12 +42,32 @@ pub(super) fn plan(draft: &mut Draft, topics: Vec<TopicSelector>) -> Outcome {
                 let message = format!("topic {id} is in the request more than once");
                 return refuse(CommandErrorKind::InvalidRequest, message);
             }
-            let name = draft.image.topic(&id).expect("found above").name().clone();
+            let topic = draft.image.topic(&id).expect("found above").clone();
+            let name = topic.name().clone();
+            owe_to_missing(draft, &topic);
             draft.record(Record::TopicDeleted { id });
             Ok(DeletedTopic { id, name })
         })
         .collect();
     Outcome::TopicsDeleted(outcomes)
+}
+
+/// Notes it for the data directories that have something of a topic and are not there to give it up.
+fn owe_to_missing(draft: &mut Draft, topic: &TopicImage) {
+    let partitions = 0..topic.partition_count();
+    let directories: BTreeSet<DirectoryId> = partitions.map(|partition| topic.directory(partition)).collect();
+    for directory in directories {
+        let works = draft.image.directories_online().contains(&directory)
+            && !draft.image.directories_failed().contains(&directory);
+        if !works {
+            draft.record(Record::DeletionOwed {
+                directory,
+                id: topic.id(),
+                name: topic.name().to_string(),
+                partitions: topic.partition_count(),
+            });
+        }
+    }
 }
 
 fn find(draft: &Draft, topic: &TopicSelector) -> Option<TopicId> {

@@ -36,7 +36,7 @@ use draft::Draft;
 /// A command that may be carried out: make the records durable, then publish the image and tell the outcome.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What to write, all or nothing. Empty: the command changes nothing.
+    /// What to write, all or nothing. Empty: the command changes nothing that is stored.
     pub records: Vec<Record>,
     /// The image after it.
     pub image: ClusterImage,
@@ -50,6 +50,13 @@ pub fn plan(
     command: Command,
     new_id: &mut dyn FnMut() -> TopicId,
 ) -> Result<Plan, CommandError> {
+    if let Command::WantDirectory { wanted } = command {
+        return Ok(Plan {
+            records: Vec::new(),
+            image: image.wanting(wanted),
+            outcome: Outcome::DirectoryWanted,
+        });
+    }
     let mut draft = Draft::of(image);
     let (outcome, mode) = match command {
         Command::CreateTopics { topics, mode } => {
@@ -70,6 +77,7 @@ pub fn plan(
             move_partition::plan(&mut draft, partition, directory)?,
             Mode::Apply,
         ),
+        Command::WantDirectory { .. } => unreachable!("it changes nothing that is stored"),
         Command::EnsureInternalTopic { topic } => (
             ensure_internal_topic::plan(&mut draft, topic, new_id)?,
             Mode::Apply,

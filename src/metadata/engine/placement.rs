@@ -58,13 +58,15 @@ pub(super) fn check_replication_factor(factor: i32) -> Result<(), CommandError> 
     Ok(())
 }
 
-/// Places new partitions: each into the working data directory that has the fewest, as Kafka does. A server with one directory
-/// needs no record of it.
+/// Places new partitions: each into the working data directory that has the fewest, as Kafka does,
+/// unless somebody has said where it is to be. A server with one directory needs no record of it.
 pub(super) fn choose_directories(draft: &mut Draft, id: TopicId, partitions: Range<i32>) {
     let to = draft.image.directories_for_new();
     if to == [DirectoryId::HOME] {
+        // Who wants one elsewhere has to wait until there is an elsewhere.
         return;
     }
+    let topic = draft.image.topic(&id).expect("just created").clone();
     // The new ones count as partitions of the one with the metadata until they are placed.
     let mut counts: Vec<(usize, DirectoryId)> = to
         .into_iter()
@@ -75,10 +77,13 @@ pub(super) fn choose_directories(draft: &mut Draft, id: TopicId, partitions: Ran
         .collect();
     let mut directories = Vec::new();
     for partition in partitions {
-        let (count, directory) = counts
-            .iter_mut()
-            .min_by_key(|(count, _)| *count)
-            .expect("there is one");
+        let wanted = draft.image.wanted_directory(&topic, partition);
+        let fewest = |counts: &[(usize, DirectoryId)]| (0..counts.len()).min_by_key(|nth| counts[*nth].0);
+        let nth = counts
+            .iter()
+            .position(|(_, directory)| Some(*directory) == wanted);
+        let nth = nth.or_else(|| fewest(&counts)).expect("there is one");
+        let (count, directory) = &mut counts[nth];
         *count += 1;
         if *directory != DirectoryId::HOME {
             directories.push((partition, *directory));

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::ids::{DirectoryId, LeaderEpoch, NodeId};
+use crate::base::ids::{DirectoryId, LeaderEpoch, NodeId, TopicPartition};
 use crate::base::limits::{MAX_PARTITIONS, MAX_PARTITIONS_PER_COMMAND};
 use crate::config::{CleanupPolicy, Source, StaticSettings};
 use crate::metadata::command::*;
 use crate::metadata::command_error::CommandErrorKind;
 use crate::metadata::internal_topic::{GROUP_METADATA_TOPIC, InternalTopic};
+use crate::metadata::{WantedDirectory, WentOffline};
 
 /// A cluster of one server, driven by commands.
 struct Cluster {
@@ -789,6 +790,117 @@ fn new_partitions_go_to_the_directory_with_the_fewest() {
         .to_vec();
     cluster.delete(&names);
     assert_eq!(counts(&cluster), [3, 0, 0]);
+    // The one that was not there had partitions of both of these.
+    let owed = |cluster: &Cluster, directory| {
+        let owed = cluster.image.deletions_owed(directory);
+        let mut names: Vec<_> = owed.map(|topic| topic.name.to_string()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(owed(&cluster, second), ["a", "b"]);
+    assert!(owed(&cluster, third).is_empty() && owed(&cluster, home).is_empty());
+    let mut snapshot = ClusterImage::empty(cluster.image.fixed_for_tests());
+    for record in cluster.image.to_records() {
+        snapshot.apply(&record).expect("fits");
+    }
+    assert_eq!(
+        owed(
+            &Cluster {
+                image: snapshot,
+                ..cluster
+            },
+            second
+        ),
+        ["a", "b"]
+    );
+}
+
+#[test]
+fn what_has_gone_offline_gets_nothing_new_and_is_in_no_record() {
+    let mut cluster = Cluster::new(2, &[]);
+    let topic = |name: &str, partitions| NewTopic {
+        name: name.to_string(),
+        partitions,
+        replication_factor: 1,
+        assignments: Vec::new(),
+        configs: Vec::new(),
+    };
+    let (home, second, third) = (DirectoryId::HOME, DirectoryId([2; 16]), DirectoryId([3; 16]));
+    let start = |image: &ClusterImage| {
+        let started = plan_start(image, 0, 2, &[home, second, third], || unreachable!());
+        started.expect("the same server").1
+    };
+    cluster.image = start(&cluster.image);
+    cluster.create_one(topic("a", 6)).expect("created");
+    let directories = |cluster: &Cluster, topic: &str| {
+        let topic = cluster.image.topic_by_name(topic).expect("there").clone();
+        let all = 0..topic.partition_count();
+        all.map(|partition| topic.directory(partition))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        directories(&cluster, "a"),
+        [home, second, third, home, second, third]
+    );
+    let went = |cluster: &mut Cluster, what: WentOffline| match cluster.image.with_offline(&what) {
+        Some(next) => {
+            cluster.image = next;
+            true
+        }
+        None => false,
+    };
+    assert!(went(&mut cluster, WentOffline::DirectoryForRecords(home)));
+    assert!(
+        !went(&mut cluster, WentOffline::DirectoryForRecords(home)),
+        "it is known"
+    );
+    assert!(went(&mut cluster, WentOffline::Directory(second)));
+    cluster.create_one(topic("b", 2)).expect("created");
+    assert_eq!(directories(&cluster, "b"), [third, third]);
+    let offline = |cluster: &Cluster, topic: &str| {
+        let topic = cluster.image.topic_by_name(topic).expect("there").clone();
+        let partitions = cluster.image.partitions(&topic);
+        let offline = partitions.filter(|partition| partition.is_offline);
+        offline.map(|partition| partition.partition).collect::<Vec<_>>()
+    };
+    assert_eq!(offline(&cluster, "a"), [1, 4]);
+    assert_eq!(offline(&cluster, "b"), [0; 0]);
+    let b = cluster.image.topic_by_name("b").expect("there").id();
+    let alone = |partition| TopicPartition { topic: b, partition };
+    let gone = TopicPartition {
+        topic: TopicId([9; 16]),
+        partition: 0,
+    };
+    assert!(!went(&mut cluster, WentOffline::Partitions(vec![gone])));
+    assert!(went(&mut cluster, WentOffline::Partitions(vec![gone, alone(1)])));
+    assert_eq!(offline(&cluster, "b"), [1]);
+    // Wishes that can't be met count for nothing.
+    let wanted = |partition, directory| WantedDirectory {
+        node: NodeId(partition % 2),
+        topic: "c".to_string(),
+        partition,
+        directory,
+    };
+    for wanted in [wanted(0, second), wanted(1, third)] {
+        cluster.image = cluster.image.wanting(wanted);
+    }
+    cluster.create_one(topic("c", 2)).expect("created");
+    assert_eq!(directories(&cluster, "c"), [third, third]);
+    // When all have failed partitions go anywhere, and are offline there.
+    assert!(went(&mut cluster, WentOffline::Directory(third)));
+    assert!(went(&mut cluster, WentOffline::Directory(home)));
+    cluster.create_one(topic("d", 3)).expect("created");
+    assert_eq!(offline(&cluster, "d"), [0, 1, 2]);
+    // A start finds out anew.
+    let mut snapshot = ClusterImage::empty(cluster.image.fixed_for_tests());
+    for record in cluster.image.to_records() {
+        snapshot.apply(&record).expect("fits");
+    }
+    snapshot.set_version(cluster.image.version());
+    cluster.image = start(&snapshot);
+    for topic in ["a", "b", "c", "d"] {
+        assert_eq!(offline(&cluster, topic), [0; 0]);
+    }
 }
 
 fn imported(name: &str, id: u8, newest_epoch: Option<i32>) -> ImportedTopic {

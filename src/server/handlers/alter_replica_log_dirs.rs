@@ -5,17 +5,20 @@
 //! - A partition that is in the directory stays there: no error, and a move of it to another one is given up. A move to one directory
 //!   takes the place of one to another.
 //! - A directory the server does not have: LOG_DIR_NOT_FOUND; one that is offline: KAFKA_STORAGE_ERROR.
-//! - A partition this node does not lead: NOT_LEADER_OR_FOLLOWER; one that is not there: UNKNOWN_TOPIC_OR_PARTITION; one
-//!   that is offline: KAFKA_STORAGE_ERROR. The directory is looked at first, as in Apache Kafka. It is not remembered for
-//!   partitions that come later.
+//! - A partition this node does not lead: REPLICA_NOT_AVAILABLE; one that is offline: KAFKA_STORAGE_ERROR. The directory is looked at
+//!   first, as in Apache Kafka.
+//! - One that is not there: UNKNOWN_TOPIC_OR_PARTITION; and if it is created before the server stops, and this node leads it, it is made
+//!   in that directory, should that work then. A topic's name that can't be: INVALID_TOPIC_EXCEPTION.
 //! - Directories are named by the absolute paths that DescribeLogDirs gives.
 
 use crate::base::ids::DirectoryId;
+use crate::base::limits::MAX_PARTITIONS;
 use crate::log::Directory;
-use crate::metadata::ClusterImage;
+use crate::metadata::topic_name::is_valid_topic_name;
+use crate::metadata::{ClusterImage, Command, WantedDirectory};
 use crate::server::context::RequestContext;
 use crate::server::handlers::describe_log_dirs::log_dir_name;
-use crate::server::handlers::partition_lookup::find;
+use crate::server::handlers::partition_lookup::{LookupError, find};
 use crate::shard::Shard;
 use crate::wire::errors::ErrorCode;
 use crate::wire::messages::alter_replica_log_dirs::{
@@ -35,18 +38,19 @@ pub async fn handle(cx: &RequestContext, request: AlterReplicaLogDirsRequest) ->
             None => Err(ErrorCode::LogDirNotFound),
         };
         for topic in dir.topics {
-            let partitions = topic.partitions.iter().map(|&partition_index| {
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for partition_index in topic.partitions {
                 let code = match directory {
-                    Ok(id) => relocate(cx.shard(), &image, &topic.name, partition_index, id),
+                    Ok(id) => relocate(cx.shard(), &image, &topic.name, partition_index, id).await,
                     Err(code) => code,
                 };
-                AlterReplicaLogDirPartitionResult {
+                partitions.push(AlterReplicaLogDirPartitionResult {
                     partition_index,
                     error_code: code.code(),
-                }
-            });
+                });
+            }
             results.push(AlterReplicaLogDirTopicResult {
-                partitions: partitions.collect(),
+                partitions,
                 topic_name: topic.name,
             });
         }
@@ -70,21 +74,41 @@ fn working_id(shard: &Shard, directory: &Directory) -> Option<DirectoryId> {
     directory.id().filter(|id| shard.can_write_to(*id))
 }
 
-fn relocate(
+async fn relocate(
     shard: &Shard,
     image: &ClusterImage,
     topic: &str,
     partition: i32,
     directory: DirectoryId,
 ) -> ErrorCode {
-    let Some(topic) = image.topic_by_name(topic) else {
-        return ErrorCode::UnknownTopicOrPartition;
+    let Some(found) = image.topic_by_name(topic) else {
+        return want(shard, topic, partition, directory).await;
     };
-    match find(shard, image, topic, partition) {
+    match find(shard, image, found, partition) {
         Ok(log) => {
             shard.relocate(log.id(), directory);
             ErrorCode::None
         }
-        Err(error) => error.code(),
+        Err(LookupError::NoSuchPartition) => want(shard, topic, partition, directory).await,
+        Err(LookupError::Elsewhere(..)) => ErrorCode::ReplicaNotAvailable,
+        Err(LookupError::Offline) => ErrorCode::KafkaStorageError,
     }
+}
+
+/// Remembers where a partition is to be made, should it be.
+async fn want(shard: &Shard, topic: &str, partition: i32, directory: DirectoryId) -> ErrorCode {
+    if !is_valid_topic_name(topic) {
+        return ErrorCode::InvalidTopicException;
+    }
+    if (0..MAX_PARTITIONS as i32).contains(&partition) {
+        let wanted = WantedDirectory {
+            node: shard.node_id,
+            topic: topic.to_string(),
+            partition,
+            directory,
+        };
+        // If it can't be remembered the server is about to stop, which forgets it anyway.
+        let _ = shard.control.submit(Command::WantDirectory { wanted }).await;
+    }
+    ErrorCode::UnknownTopicOrPartition
 }
