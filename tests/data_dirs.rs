@@ -3,7 +3,6 @@
 
 mod fixture;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,159 +14,18 @@ use corelane::wire::errors::ErrorCode;
 use corelane::wire::frame::request_frame;
 use corelane::wire::header::read_response_header;
 use corelane::wire::messages::alter_replica_log_dirs::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
-use corelane::wire::messages::create_topics::CreatableTopic;
 use corelane::wire::messages::delete_topics::DeleteTopicState;
-use corelane::wire::messages::fetch::{FetchPartition, FetchTopic};
-use corelane::wire::messages::metadata::MetadataRequestTopic;
 use corelane::wire::messages::produce::{PartitionProduceData, TopicProduceData};
 use corelane::wire::messages::{
-    AlterReplicaLogDirsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeLogDirsRequest,
-    FetchRequest, MetadataRequest, ProduceRequest, ProduceResponse,
+    AlterReplicaLogDirsRequest, DeleteTopicsRequest, DescribeLogDirsRequest, ProduceRequest, ProduceResponse,
 };
-use corelane::wire::records::{BatchBuilder, Compression, batches};
+use corelane::wire::records::{BatchBuilder, Compression};
 use fixture::client::Client;
+use fixture::partitions::{consume, create, described, error, leader, produce};
 use fixture::{Broker, Options};
 
 const TOPIC: &str = "spread";
 const PARTITIONS: i32 = 6;
-
-fn error(code: i16) -> ErrorCode {
-    ErrorCode::from_code(code).expect("a code Kafka knows")
-}
-
-#[track_caller]
-fn create(broker: &Broker, topic: &str, partitions: i32) {
-    let request = CreateTopicsRequest {
-        topics: vec![CreatableTopic {
-            name: topic.to_owned(),
-            num_partitions: partitions,
-            replication_factor: 1,
-            ..CreatableTopic::default()
-        }],
-        timeout_ms: 30_000,
-        validate_only: false,
-    };
-    let answer = Client::connect(broker.bootstrap()).call(&request, 7);
-    assert_eq!(error(answer.topics[0].error_code), ErrorCode::None);
-}
-
-/// A connection to the node that leads a partition.
-fn leader(broker: &Broker, topic: &str, partition: i32) -> Client {
-    let request = MetadataRequest {
-        topics: Some(vec![MetadataRequestTopic {
-            name: Some(topic.to_owned()),
-            ..MetadataRequestTopic::default()
-        }]),
-        ..MetadataRequest::default()
-    };
-    let answer = Client::connect(broker.bootstrap()).call(&request, 12);
-    let found = &answer.topics[0].partitions;
-    let found = found.iter().find(|one| one.partition_index == partition);
-    let found = found.expect("a partition");
-    let leader = match error(found.error_code) {
-        ErrorCode::None => found.leader_id,
-        // It is offline: a client that has not heard of it asks the node it knows.
-        code => {
-            assert_eq!((code, found.leader_id), (ErrorCode::LeaderNotAvailable, -1));
-            assert_eq!(found.offline_replicas, found.replica_nodes);
-            found.offline_replicas[0]
-        }
-    };
-    let node = answer.brokers.iter().find(|broker| broker.node_id == leader);
-    let node = node.expect("a leader that is there");
-    Client::connect(&format!("{}:{}", node.host, node.port))
-}
-
-fn produce(broker: &Broker, topic: &str, partition: i32, value: &str) -> Result<i64, ErrorCode> {
-    let mut builder = BatchBuilder::new(Compression::None);
-    builder.append(1_700_000_000_000, None, Some(value.as_bytes()), &[]);
-    let request = ProduceRequest {
-        acks: -1,
-        timeout_ms: 30_000,
-        topic_data: vec![TopicProduceData {
-            name: topic.to_owned(),
-            partition_data: vec![PartitionProduceData {
-                index: partition,
-                records: Some(builder.build().expect("a batch").freeze()),
-            }],
-            ..TopicProduceData::default()
-        }],
-        ..ProduceRequest::default()
-    };
-    let answer = leader(broker, topic, partition).call(&request, 9);
-    let answer = &answer.responses[0].partition_responses[0];
-    match error(answer.error_code) {
-        ErrorCode::None => Ok(answer.base_offset),
-        code => Err(code),
-    }
-}
-
-/// All values of a partition.
-fn consume(broker: &Broker, topic: &str, partition: i32) -> Result<Vec<String>, ErrorCode> {
-    let mut client = leader(broker, topic, partition);
-    let mut values = Vec::new();
-    loop {
-        let request = FetchRequest {
-            max_wait_ms: 0,
-            min_bytes: 0,
-            max_bytes: 1 << 20,
-            topics: vec![FetchTopic {
-                topic: topic.to_owned(),
-                partitions: vec![FetchPartition {
-                    partition,
-                    fetch_offset: values.len() as i64,
-                    partition_max_bytes: 1 << 20,
-                    ..FetchPartition::default()
-                }],
-                ..FetchTopic::default()
-            }],
-            ..FetchRequest::default()
-        };
-        let answer = client.call(&request, 11);
-        let answer = &answer.responses[0].partitions[0];
-        match error(answer.error_code) {
-            ErrorCode::None => {}
-            code => return Err(code),
-        }
-        let before = values.len();
-        for batch in batches(answer.records.as_deref().unwrap_or_default()) {
-            let batch = batch.expect("whole");
-            for record in batch.records().expect("not compressed") {
-                let record = record.expect("a record");
-                values.push(String::from_utf8(record.value.expect("a value").to_vec()).expect("text"));
-            }
-        }
-        if values.len() == before {
-            return Ok(values);
-        }
-    }
-}
-
-/// Per data directory, by its name, the partitions of a topic that are in it, of all nodes, ascending; `Err` where it is offline.
-fn described(broker: &Broker, topic: &str) -> BTreeMap<String, Result<Vec<i32>, ErrorCode>> {
-    let mut found: BTreeMap<String, Result<Vec<i32>, ErrorCode>> = BTreeMap::new();
-    for address in broker.addresses() {
-        let request = DescribeLogDirsRequest { topics: None };
-        for dir in Client::connect(address).call(&request, 5).results {
-            let name = dir.log_dir.rsplit('/').next().expect("a name").to_owned();
-            match error(dir.error_code) {
-                ErrorCode::None => {
-                    assert!(dir.total_bytes > 0, "{dir:?}");
-                    let here = dir.topics.iter().filter(|found| found.name == topic);
-                    let here = here.flat_map(|topic| topic.partitions.iter().map(|p| p.partition_index));
-                    let all = found.entry(name).or_insert(Ok(Vec::new()));
-                    let all = all.as_mut().expect("the same on each node");
-                    all.extend(here);
-                    all.sort_unstable();
-                }
-                code => {
-                    found.insert(name, Err(code));
-                }
-            }
-        }
-    }
-    found
-}
 
 fn has_folder(broker: &Broker, dir: &str, topic: &str, partition: i32) -> bool {
     broker
@@ -293,6 +151,114 @@ fn what_a_missing_directory_holds_is_offline_and_comes_back() {
         assert!(produce(&broker, TOPIC, partition, "again").is_ok());
     }
     broker.stop();
+}
+
+/// The folders of a topic's partitions in a data directory, under whatever name.
+fn folders_of(broker: &Broker, dir: &str, topic: &str) -> Vec<String> {
+    let entries = fs::read_dir(broker.data_dir_named(dir)).expect("listed");
+    let names = entries.map(|entry| entry.expect("listed").file_name().into_string().expect("text"));
+    names
+        .filter(|name| name.starts_with(&format!("{topic}-")))
+        .collect()
+}
+
+fn delete(broker: &Broker, topic: &str) {
+    let request = DeleteTopicsRequest {
+        topics: vec![DeleteTopicState {
+            name: Some(topic.to_owned()),
+            ..DeleteTopicState::default()
+        }],
+        timeout_ms: 30_000,
+        ..DeleteTopicsRequest::default()
+    };
+    let answer = Client::connect(broker.bootstrap()).call(&request, 6);
+    assert_eq!(error(answer.responses[0].error_code), ErrorCode::None);
+}
+
+#[test]
+fn a_topic_deleted_while_a_directory_is_missing_leaves_nothing_in_it() {
+    let (mut broker, more) = spread();
+    create(&broker, "kept", 4);
+    for partition in 0..4 {
+        assert_eq!(produce(&broker, "kept", partition, "first"), Ok(0));
+    }
+    broker.stop();
+    let unknown = broker.data_dir_named("more").join("unknown-0");
+    fs::create_dir(&unknown).expect("a folder of nobody");
+    broker.use_data_dirs(&["data"]);
+    broker.start_again(2);
+    delete(&broker, TOPIC);
+    // The same name, another topic.
+    create(&broker, TOPIC, 1);
+    assert_eq!(produce(&broker, TOPIC, 0, "another"), Ok(0));
+    let unexpected = |line: &&String| fixture::is_error(line) && !line.contains("partition is offline");
+    assert_eq!(broker.stop_with_log().iter().find(unexpected), None);
+    // Further starts, each of which writes the metadata anew.
+    broker.start_again(1);
+    broker.stop_with_log();
+    assert_eq!(
+        folders_of(&broker, "more", TOPIC).len(),
+        more.len(),
+        "nobody was there"
+    );
+    broker.use_data_dirs(&["data", "more"]);
+    broker.start_again(2);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while folders_of(&broker, "more", TOPIC) != [""; 0] {
+        assert!(
+            Instant::now() < deadline,
+            "still there: {:?}",
+            folders_of(&broker, "more", TOPIC)
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        consume(&broker, TOPIC, 0).expect("online"),
+        ["another".to_owned()]
+    );
+    for partition in 0..4 {
+        assert_eq!(
+            consume(&broker, "kept", partition).expect("online"),
+            ["first".to_owned()]
+        );
+    }
+    assert!(unknown.is_dir(), "what is not known to be deleted stays");
+    broker.stop();
+}
+
+#[test]
+fn a_partition_is_made_where_it_was_wanted_before() {
+    let broker = Broker::start(Options::shards(1).data_dirs(&["data", "more", "most"]));
+    let ask = |topic: &str, partitions: Vec<i32>, dir: &str| {
+        let request = AlterReplicaLogDirsRequest {
+            dirs: vec![AlterReplicaLogDir {
+                path: broker.data_dir_named(dir).to_str().expect("text").to_owned(),
+                topics: vec![AlterReplicaLogDirTopic {
+                    name: topic.to_owned(),
+                    partitions,
+                }],
+            }],
+        };
+        let answer = Client::connect(broker.bootstrap()).call(&request, 2);
+        for partition in &answer.results[0].partitions {
+            assert_eq!(error(partition.error_code), ErrorCode::UnknownTopicOrPartition);
+        }
+    };
+    ask("later", vec![0, 1, 2, 5], "most");
+    ask("later", vec![1], "more");
+    create(&broker, "later", 4);
+    let found = described(&broker, "later");
+    let of = |name: &str| found[name].clone().expect("online");
+    assert!([0, 2].iter().all(|p| of("most").contains(p)), "{found:?}");
+    assert!(of("more").contains(&1), "the last wish counts: {found:?}");
+    for partition in 0..4 {
+        assert_eq!(produce(&broker, "later", partition, "first"), Ok(0));
+    }
+    // Another topic under the name begins without wishes.
+    delete(&broker, "later");
+    ask("later", vec![0], "data");
+    create(&broker, "later", 1);
+    assert_eq!(described(&broker, "later")["data"], Ok(vec![0]));
 }
 
 #[test]
@@ -696,16 +662,7 @@ fn a_move_is_given_up() {
         (here.as_deref(), future.map(|(dir, _)| dir).as_deref()),
         (Some(&*at), Some(to))
     );
-    let request = DeleteTopicsRequest {
-        topics: vec![DeleteTopicState {
-            name: Some(TOPIC.to_owned()),
-            ..DeleteTopicState::default()
-        }],
-        timeout_ms: 30_000,
-        ..DeleteTopicsRequest::default()
-    };
-    let answer = Client::connect(broker.bootstrap()).call(&request, 6);
-    assert_eq!(error(answer.responses[0].error_code), ErrorCode::None);
+    delete(&broker, TOPIC);
     nothing_left(&broker);
     broker.stop();
 }
