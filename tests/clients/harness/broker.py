@@ -32,12 +32,14 @@ class BrokerFailed(Exception):
 class Broker:
     """One `corelane serve` process on a port of the system's choice, with its data in a temporary folder."""
 
-    def __init__(self, name: str, shards: int, settings: dict[str, str] | None = None, binary: Path | None = None):
+    def __init__(self, name: str, shards: int, settings: dict[str, str] | None = None, binary: Path | None = None,
+                 data_dirs: int = 1):
         self.binary = binary or default_binary()
         self.settings = dict(settings or {})
         self._folder = tempfile.TemporaryDirectory(prefix=f"corelane-{name}-", dir=scratch())
         self.folder = Path(self._folder.name)
         self.data = self.folder / "data"
+        self.data_dirs = [self.data] if data_dirs == 1 else [self.data / str(nth) for nth in range(data_dirs)]
         # Kept in memory: a log file on the disk under test would have the broker wait for that disk to log.
         self._log: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
@@ -45,7 +47,9 @@ class Broker:
         self.start(shards)
 
     def start(self, shards: int) -> None:
-        command = [str(self.binary), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data)]
+        command = [str(self.binary), "serve", "--listen", "127.0.0.1:0"]
+        for data_dir in self.data_dirs:
+            command += ["--data-dir", str(data_dir)]
         command += ["--shards", str(shards)]
         for key, value in self.settings.items():
             command += ["--set", f"{key}={value}"]

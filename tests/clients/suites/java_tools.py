@@ -19,6 +19,9 @@ from harness.report import FAILED, PASSED, SKIPPED, Result
 NAME = "java-tools"
 TOOLS = java.TOOLS
 TOOL_TIMEOUT_S = 90
+MOVED_WITHIN_S = 120
+# One of the steps moves partitions between the data directories of a broker.
+DATA_DIRS = 3
 
 TOPICS = "org.apache.kafka.tools.TopicCommand"
 CONFIGS = "kafka.admin.ConfigCommand"
@@ -26,6 +29,7 @@ GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
+LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand"
 REASSIGN = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 
 
@@ -325,8 +329,46 @@ def delete_records(s: Steps) -> None:
 
 
 def log_dirs(s: Steps) -> None:
-    said = s.tool("org.apache.kafka.tools.LogDirsCommand", "--describe", "--topic-list", "console")
+    said = s.tool(LOG_DIRS, "--describe", "--topic-list", "console")
     expect('"partition":"console-0"' in said, "shows sizes", said)
+
+
+def log_dir_moves(s: Steps) -> None:
+    def described() -> tuple[dict[str, tuple[int, str]], list[str]]:
+        said = s.tool(LOG_DIRS, "--describe", "--topic-list", "moved")
+        found, paths = {}, set()
+        for node in json.loads(said[said.index('{"'):].splitlines()[0])["brokers"]:
+            for log_dir in node["logDirs"]:
+                expect(log_dir["error"] is None, "the directory is online", said)
+                paths.add(log_dir["logDir"])
+                for partition in log_dir["partitions"]:
+                    if not partition["isFuture"]:
+                        found[partition["partition"]] = (node["broker"], log_dir["logDir"])
+        return found, sorted(paths)
+
+    s.tool(TOPICS, "--create", "--topic", "moved", "--partitions", "4")
+    records = [f"record {number}" for number in range(2000)]
+    s.tool(PRODUCER, "--topic", "moved", given="\n".join(records) + "\n")
+    before, paths = described()
+    expect(len(before) == 4, "each partition is in one directory", before)
+    expect(len(paths) > 1, "the broker has several data directories", paths)
+    wanted = {name: (node, paths[(paths.index(path) + 1) % len(paths)]) for name, (node, path) in before.items()}
+    plan = s.scratch / "log-dirs.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": "moved", "partition": int(name.rsplit("-", 1)[1]), "replicas": [node], "log_dirs": [path]}
+        for name, (node, path) in wanted.items()]}))
+    said = s.tool(REASSIGN, "--execute", "--reassignment-json-file", str(plan))
+    expect("Successfully started log directory moves for: moved-0" in said, "the moves begin", said)
+    deadline = time.monotonic() + MOVED_WITHIN_S
+    while True:
+        said = s.tool(REASSIGN, "--verify", "--reassignment-json-file", str(plan))
+        if len(re.findall(r"Reassignment of replica moved-\d-\d+ completed successfully", said)) == 4:
+            break
+        expect(time.monotonic() < deadline, "the moves end", said)
+    after, _ = described()
+    expect(after == wanted, "each is where it was wanted", (after, wanted))
+    got = s.consume("moved", "--from-beginning", count=len(records))
+    expect(sorted(got) == sorted(records), "nothing is lost and nothing there twice", got[:5])
 
 
 def leader_election(s: Steps) -> None:
@@ -427,6 +469,7 @@ STEPS = [
     ("end-to-end-latency", end_to_end_latency),
     ("delete-records", delete_records),
     ("log-dirs", log_dirs),
+    ("log-dirs-moves", log_dir_moves),
     ("leader-election", leader_election),
     ("metadata-quorum", quorum),
     ("reassign-partitions", reassignment),

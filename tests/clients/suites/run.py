@@ -66,7 +66,8 @@ def run_suite(suite, arguments) -> tuple[Report, float]:
     try:
         toolchain.require(*suite.TOOLS)
         suite.prepare()
-        broker = ExternalBroker(arguments.broker) if arguments.broker else Broker(suite.NAME, 2, SUITE_SETTINGS)
+        broker = ExternalBroker(arguments.broker) if arguments.broker else Broker(
+            suite.NAME, 2, SUITE_SETTINGS, data_dirs=getattr(suite, "DATA_DIRS", 1))
         results = suite.run(broker, expectations, folder, arguments.only)
         broker.stop()
         if hasattr(suite, "after_stop"):
