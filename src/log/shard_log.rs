@@ -389,6 +389,9 @@ impl ShardLog {
         if let Some(error) = data_dir.failure() {
             // What was acknowledged is in its write-ahead logs and segments, should it ever be readable again.
             data_dir.stays_unclean();
+            self.shard.files.close_all().await;
+            let files = self.ring.borrow_mut().take_files();
+            self.close_wal(files, false).await?;
             return Err(LogError::File(error.clone()));
         }
         let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();

@@ -24,6 +24,14 @@ fn small_disk() {
     });
 }
 
+/// The records have old timestamps: what may go would go at once when the disk is full.
+fn keeps_all() -> TopicLogConfig {
+    TopicLogConfig {
+        retention_ms: -1,
+        ..small_segments()
+    }
+}
+
 fn small_files(options: &mut ShardLogOptions) {
     options.wal_file_bytes = 128 << 10;
     options.wal_files = 3;
@@ -66,7 +74,7 @@ fn a_full_disk_refuses_records_and_takes_them_again() {
         run(async {
             small_disk();
             let disk = sim::disk::of("server");
-            let server = Server::start(vec![spec(1, small_segments())], small_files).await;
+            let server = Server::start(vec![spec(1, keeps_all())], small_files).await;
             let log = server.online();
             disk.occupy(CAPACITY / 2 - below(CAPACITY / 8));
             let refused = append_until_full(&log).await;
@@ -86,7 +94,7 @@ fn a_full_disk_refuses_records_and_takes_them_again() {
                 .shard
                 .create_partition(PartitionSpec {
                     topic_name: "offsets".into(),
-                    ..spec(2, small_segments())
+                    ..spec(2, keeps_all())
                 })
                 .await
                 .unwrap();
@@ -126,7 +134,7 @@ fn a_full_disk_refuses_records_and_takes_them_again() {
             let after = read_all(&log).await.unwrap();
             assert!(before.ends_with(&after[..after.len() - of_producer(refused, 1).len()]));
             server.stop().await;
-            let server = Server::start(vec![spec(1, small_segments())], small_files).await;
+            let server = Server::start(vec![spec(1, keeps_all())], small_files).await;
             assert_eq!(read_all(&server.online()).await.unwrap(), after);
         })
         .await;
@@ -143,7 +151,7 @@ fn what_may_go_goes_at_once_when_the_disk_is_full() {
             let config = TopicLogConfig {
                 retention_bytes: 100_000,
                 file_delete_delay_ms: HOUR_MS,
-                ..small_segments()
+                ..keeps_all()
             };
             let server = Server::start(vec![spec(1, config)], |options| {
                 small_files(options);
@@ -172,7 +180,7 @@ fn a_server_starts_and_serves_on_a_full_disk() {
         let process = sim::spawn_process("server", async move {
             small_disk();
             let disk = sim::disk::of("server");
-            let server = Server::start(vec![spec(1, small_segments())], small_files).await;
+            let server = Server::start(vec![spec(1, keeps_all())], small_files).await;
             disk.occupy(CAPACITY / 2);
             let log = server.online();
             let mut sequence = append_until_full(&log).await;
@@ -196,7 +204,7 @@ fn a_server_starts_and_serves_on_a_full_disk() {
         }
         let process = sim::spawn_process("server", async move {
             let disk = sim::disk::of("server");
-            let server = Server::start(vec![spec(1, small_segments())], small_files).await;
+            let server = Server::start(vec![spec(1, keeps_all())], small_files).await;
             let log = server.online();
             assert_eq!(log.log_end().0, taken.get(), "what was acknowledged is there");
             let all = read_all(&log).await.unwrap();
