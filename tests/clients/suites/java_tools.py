@@ -358,11 +358,11 @@ def log_dir_moves(s: Steps) -> None:
         {"topic": "moved", "partition": int(name.rsplit("-", 1)[1]), "replicas": [node], "log_dirs": [path]}
         for name, (node, path) in wanted.items()]}))
     said = s.tool(REASSIGN, "--execute", "--reassignment-json-file", str(plan))
-    expect("Successfully started log directory moves for: moved-0" in said, "the moves begin", said)
+    expect(said.count("Successfully started moving log directory") == 4, "the moves begin", said)
     deadline = time.monotonic() + MOVED_WITHIN_S
     while True:
         said = s.tool(REASSIGN, "--verify", "--reassignment-json-file", str(plan))
-        if len(re.findall(r"Reassignment of replica moved-\d-\d+ completed successfully", said)) == 4:
+        if len(re.findall(r"Reassignment of replica moved-\d.* completed successfully", said)) == 4:
             break
         expect(time.monotonic() < deadline, "the moves end", said)
     after, _ = described()
