@@ -5,13 +5,18 @@ use super::path_gate::Opening;
 use super::prime::prime_parent_of;
 use crate::rt::disk::OpenOptions;
 use ::glommio::io::DmaFile;
-use rustix::fs::{OFlags, fstat};
+use rustix::fs::fstat;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
 /// Refcounted within the executor.
 pub(in crate::rt) type ReadBuf = ::glommio::io::ReadResult;
+
+/// Each write is durable when it is done. Not rustix's `OFlags::DSYNC`, which is O_SYNC: that makes the file's times durable as
+/// well, with a commit of the file system's journal whenever they change, and forbids the one write with FUA that
+/// an overwrite takes on disks that have it.
+const O_DSYNC: i32 = 0o10000;
 
 /// An open file.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ impl File {
             .create_new(options.create_new)
             .truncate(options.truncate);
         if options.dsync {
-            open.custom_flags(OFlags::DSYNC.bits() as i32);
+            open.custom_flags(O_DSYNC);
         }
         let _opening = Opening::enter().await;
         open.dma_open(path).await.map(File).map_err(io::Error::from)
