@@ -22,8 +22,8 @@ use corelane::metadata::{ClusterImage, TopicRemains};
 use corelane::rt::net::BoundListener;
 use corelane::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
 use corelane::server::run_shard;
-use corelane::shard::ShardStart;
 use corelane::shard::message::{MessageCounters, MessageKind};
+use corelane::shard::{OpenFileLimits, ShardStart};
 use corelane::wire::messages::create_topics::CreatableTopic;
 use corelane::wire::messages::fetch::{FetchPartition, FetchTopic};
 use corelane::wire::messages::produce::{PartitionProduceData, TopicProduceData};
@@ -79,6 +79,7 @@ impl Lanes for TestLanes {
                 inbox,
                 control,
                 listeners,
+                open_files: OpenFileLimits::plenty(),
                 change_log_options: |_| {},
             })
         })

@@ -414,6 +414,17 @@ fn deny_io_uring() -> std::io::Result<()> {
 }
 
 #[test]
+fn too_few_open_files_are_said_with_what_to_do() {
+    let folder = folder();
+    let mut command = serve(folder.path(), &["--listen", "localhost:0"]);
+    fixture::limit_open_files(&mut command, 100);
+    check(
+        command,
+        &["at most 100 files", "needs 116", "ulimit -Hn", "LimitNOFILE"],
+    );
+}
+
+#[test]
 fn too_little_lockable_memory_is_said_with_what_to_do() {
     let folder = folder();
     let mut command = serve(folder.path(), &["--listen", "localhost:0"]);

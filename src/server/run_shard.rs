@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::ids::NodeId;
+use crate::log::ShardLogOptions;
 use crate::rt;
 use crate::server::accept::accept_connections;
 use crate::server::state::ServerState;
@@ -27,11 +28,16 @@ async fn run(start: ShardStart) -> Result<(), String> {
         mut inbox,
         control,
         listeners,
+        open_files,
         change_log_options,
     } = start;
     let settings = image.settings(NodeId::of(image.server().server_id, id));
     let shards = image.server().shards;
-    let logs = DirectoryLogs::open(data_dirs, &settings, id, shards, change_log_options).await;
+    let change_options = |options: &mut ShardLogOptions| {
+        options.open_files = open_files.segment_files;
+        change_log_options(options);
+    };
+    let logs = DirectoryLogs::open(data_dirs, &settings, id, shards, change_options).await;
     let logs = logs.map_err(|error| error.to_string())?;
     let shard = Rc::new(Shard::new(id, control.clone(), logs, image));
     let offline = shard.recover().await;
@@ -47,7 +53,7 @@ async fn run(start: ShardStart) -> Result<(), String> {
     }
     shard.start().await.map_err(|error| error.to_string())?;
     let watching = watch_directories(&shard);
-    let server = Rc::new(ServerState::new(shard.clone()));
+    let server = Rc::new(ServerState::new(shard.clone(), open_files.connections));
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| rt::spawn(accept_connections(server.clone(), listener.into_listener())))

@@ -21,6 +21,8 @@ pub struct ServerState {
     /// Fetch sessions (KIP-227).
     pub fetch_sessions: RefCell<SessionCache>,
     connections: Cell<usize>,
+    /// So many sockets may be open, whatever the settings say: more would take the files of partitions.
+    most_connections: usize,
     next_connection: Cell<u64>,
     stopping: Cell<bool>,
     stop: Event,
@@ -28,8 +30,8 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// The state of a shard that has no connections yet.
-    pub fn new(shard: Rc<Shard>) -> ServerState {
+    /// The state of a shard that has no connections yet, and may have so many.
+    pub fn new(shard: Rc<Shard>, most_connections: usize) -> ServerState {
         let settings = shard.settings();
         ServerState {
             request_budget: Budget::new(settings.request_memory_bytes),
@@ -38,6 +40,7 @@ impl ServerState {
                 settings.max_incremental_fetch_session_cache_slots,
             )),
             connections: Cell::new(0),
+            most_connections,
             next_connection: Cell::new(0),
             stopping: Cell::new(false),
             stop: Event::new(),
@@ -77,7 +80,7 @@ impl ServerState {
 
     /// Counts a connection in; `None` when as many are open as may be.
     pub fn admit(self: &Rc<Self>) -> Option<Admission> {
-        if self.connections.get() >= self.shard.settings().max_connections {
+        if self.connections.get() >= self.connection_limit() {
             return None;
         }
         self.connections.set(self.connections.get() + 1);
@@ -87,6 +90,11 @@ impl ServerState {
             server: self.clone(),
             id,
         })
+    }
+
+    /// How many connections may be open: what is set, or what the limit of open files leaves.
+    pub fn connection_limit(&self) -> usize {
+        self.shard.settings().max_connections.min(self.most_connections)
     }
 
     /// How long a connection may do nothing, or take nothing of an answer.

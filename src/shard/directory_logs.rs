@@ -30,7 +30,7 @@ impl DirectoryLogs {
         settings: &Settings,
         shard: ShardId,
         shards: u16,
-        change_options: fn(&mut ShardLogOptions),
+        change_options: impl Fn(&mut ShardLogOptions),
     ) -> Result<DirectoryLogs, LogError> {
         let directories = data_dirs.all().len();
         let mut logs = Vec::with_capacity(directories);

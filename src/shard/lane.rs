@@ -16,6 +16,7 @@ use crate::shard::control_client::ControlClient;
 use crate::shard::directory_logs::DirectoryLogs;
 use crate::shard::log_options::topic_log_config;
 use crate::shard::message::{ControlPort, MetricsSnapshot, ToShard};
+use crate::shard::open_file_limits::OpenFileLimits;
 use crate::shard::partition_table::{PartitionSlot, PartitionTable};
 use crate::shard::producer_ids::ProducerIds;
 use crate::shard::relocation::Relocations;
@@ -34,6 +35,8 @@ pub struct ShardStart {
     pub control: ControlPort,
     /// This shard's listeners, one for each address the server listens on.
     pub listeners: Vec<BoundListener>,
+    /// How many files and connections it may have open.
+    pub open_files: OpenFileLimits,
     /// Changes what no setting says of the log's options: the simulation is in a hurry, a server changes nothing.
     pub change_log_options: fn(&mut crate::log::ShardLogOptions),
 }

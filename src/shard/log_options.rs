@@ -21,7 +21,6 @@ pub fn shard_log_options(
     let logs = usize::from(shards.max(1)) * directories;
     let defaults = ShardLogOptions::new(data_dir, shard);
     ShardLogOptions {
-        open_files: (defaults.open_files / directories).max(1),
         wal_file_bytes: settings.wal_file_bytes.next_multiple_of(DISK_BLOCK_BYTES as u64),
         wal_files: settings.wal_files,
         check_crc_on_read: settings.check_crcs_on_read,

@@ -18,7 +18,7 @@ use crate::rt::net::BoundListener;
 use crate::rt::sim::{self, Exit, ProcessId};
 use crate::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
 use crate::server::run_shard;
-use crate::shard::{ShardStart, take_up_directories};
+use crate::shard::{OpenFileLimits, ShardStart, take_up_directories};
 
 /// The name of the server's process, and so of its disk.
 pub const SERVER: &str = "server";
@@ -210,6 +210,7 @@ impl Lanes for SimulatedLanes {
                 inbox,
                 control,
                 listeners,
+                open_files: OpenFileLimits::plenty(),
                 change_log_options: hurry,
             })
         })

@@ -9,13 +9,14 @@ use clap::Args;
 use super::cpu_plan::CpuPlan;
 use super::data_directories::DataDirectories;
 use super::log_output::start_logging;
-use super::open_files::raise_open_files;
+use super::open_files::plan_open_files;
 use super::port_plan::PortPlan;
 use super::server_lanes::ServerLanes;
 use super::start_settings::start_settings;
 use crate::control::{ControlOptions, run_control, stop_signals};
 use crate::log::DataDirs;
 use crate::rt;
+use crate::shard::OpenFileLimits;
 
 /// Run a broker
 ///
@@ -49,9 +50,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let settings = fixed.settings();
     start_logging(&settings.logging)?;
     rt::probe()?;
-    raise_open_files();
     let cpus = CpuPlan::new(&settings, &rt::available_cpus())?;
     let directories = DataDirectories::take(&settings)?;
+    let open_files = plan_open_files(cpus.shards(), directories.paths().len())?;
     let ports = PortPlan::take(&settings.listen, cpus.shards())?;
     for note in &ports.notes {
         tracing::info!("{note}");
@@ -62,7 +63,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         shards: cpus.shards(),
         counters: Arc::default(),
     };
-    rt::block_on_control(serve(options, directories, cpus, ports))?;
+    rt::block_on_control(serve(options, directories, cpus, ports, open_files))?;
     Ok(())
 }
 
@@ -71,6 +72,7 @@ async fn serve(
     directories: DataDirectories,
     cpus: CpuPlan,
     ports: PortPlan,
+    open_files: OpenFileLimits,
 ) -> anyhow::Result<()> {
     let stop = stop_signals().context("could not listen for signals")?;
     let addresses = ports.addresses();
@@ -78,6 +80,7 @@ async fn serve(
         data_dirs: DataDirs::open(directories.paths(), directories.founded())?,
         cpus: cpus.cpus,
         listeners: ports.listeners,
+        open_files,
         bases: ports.bases,
         addresses,
     };

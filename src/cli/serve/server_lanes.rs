@@ -12,7 +12,7 @@ use crate::metadata::{ClusterImage, TopicRemains};
 use crate::rt::net::BoundListener;
 use crate::rt::{self, RuntimeUnavailable, ShardThread};
 use crate::server::run_shard;
-use crate::shard::{ShardStart, take_up_directories};
+use crate::shard::{OpenFileLimits, ShardStart, take_up_directories};
 
 /// What the shards are made of.
 pub struct ServerLanes {
@@ -22,6 +22,8 @@ pub struct ServerLanes {
     pub cpus: Vec<Option<usize>>,
     /// Per shard, its listeners; taken out as the shards are started.
     pub listeners: Vec<Vec<BoundListener>>,
+    /// How many files and connections each may have open.
+    pub open_files: OpenFileLimits,
     /// Per address, the port of shard 0.
     pub bases: Vec<SocketAddr>,
     /// All addresses.
@@ -41,6 +43,7 @@ impl Lanes for ServerLanes {
         let nth = usize::from(start.id.0);
         let data_dirs = self.data_dirs.clone();
         let listeners = std::mem::take(&mut self.listeners[nth]);
+        let open_files = self.open_files;
         rt::spawn_shard(format!("shard-{}", start.id), self.cpus[nth], move || {
             let LaneStart {
                 id,
@@ -55,6 +58,7 @@ impl Lanes for ServerLanes {
                 inbox,
                 control,
                 listeners,
+                open_files,
                 change_log_options: |_| {},
             })
         })

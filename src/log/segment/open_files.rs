@@ -14,9 +14,47 @@ use std::rc::Rc;
 pub struct OpenFiles {
     limit: usize,
     clock: Cell<u64>,
-    files: RefCell<BTreeMap<FileKey, (u64, SharedFile)>>,
+    files: RefCell<Cached>,
     /// Files whose names lead elsewhere for a moment.
     pinned: RefCell<BTreeMap<FileKey, SharedFile>>,
+}
+
+/// The files that stay open, by segment, and the segments by when they were used last.
+#[derive(Debug, Default)]
+struct Cached {
+    by_segment: BTreeMap<FileKey, (u64, SharedFile)>,
+    by_use: BTreeMap<u64, FileKey>,
+}
+
+impl Cached {
+    /// A file that is open, used now.
+    fn get(&mut self, key: &FileKey, now: u64) -> Option<SharedFile> {
+        let (used, file) = self.by_segment.get_mut(key)?;
+        self.by_use.remove(used);
+        self.by_use.insert(now, *key);
+        *used = now;
+        Some(file.clone())
+    }
+
+    fn insert(&mut self, key: FileKey, now: u64, file: SharedFile) {
+        self.by_segment.insert(key, (now, file));
+        self.by_use.insert(now, key);
+    }
+
+    fn remove(&mut self, key: &FileKey) -> Option<SharedFile> {
+        let (used, file) = self.by_segment.remove(key)?;
+        self.by_use.remove(&used);
+        Some(file)
+    }
+
+    /// Takes out the file that was used longest ago, if there are more than `limit`.
+    fn remove_oldest_above(&mut self, limit: usize) -> Option<SharedFile> {
+        if self.by_segment.len() <= limit {
+            return None;
+        }
+        let (_, key) = self.by_use.pop_first()?;
+        self.by_segment.remove(&key).map(|(_, file)| file)
+    }
 }
 
 /// A segment, by its base and how often another has taken its place.
@@ -93,9 +131,8 @@ impl OpenFiles {
     async fn open(&self, key: FileKey, path: &Path, options: OpenOptions) -> Result<SharedFile, FileError> {
         let now = self.clock.get() + 1;
         self.clock.set(now);
-        if let Some((used, file)) = self.files.borrow_mut().get_mut(&key) {
-            *used = now;
-            return Ok(file.clone());
+        if let Some(file) = self.files.borrow_mut().get(&key, now) {
+            return Ok(file);
         }
         if let Some(file) = self.pinned.borrow().get(&key) {
             return Ok(file.clone());
@@ -105,27 +142,21 @@ impl OpenFiles {
             .map_err(|e| FileError::new(path, "open", &e))?;
         let mut files = self.files.borrow_mut();
         // Somebody else may have opened it meanwhile: one handle is enough.
-        let (_, file) = files
-            .entry(key)
-            .or_insert_with(|| (now, SharedFile(Rc::new(Closing(Some(file))))));
-        let file = file.clone();
-        while files.len() > self.limit {
-            // Rare, and short beside opening a file.
-            let oldest = files
-                .iter()
-                .min_by_key(|(_, (used, _))| *used)
-                .map(|(key, _)| *key);
-            let Some((_, closing)) = oldest.and_then(|key| files.remove(&key)) else {
-                break;
-            };
-            close(closing);
+        if let Some(other) = files.get(&key, now) {
+            return Ok(other);
+        }
+        let file = SharedFile(Rc::new(Closing(Some(file))));
+        files.insert(key, now, file.clone());
+        while let Some(oldest) = files.remove_oldest_above(self.limit) {
+            close(oldest);
         }
         Ok(file)
     }
 
     /// Closes the file of a segment that is gone.
     pub fn forget(&self, partition: TopicPartition, base: Offset, version: u32) {
-        if let Some((_, file)) = self.files.borrow_mut().remove(&(partition, base, version)) {
+        let file = self.files.borrow_mut().remove(&(partition, base, version));
+        if let Some(file) = file {
             close(file);
         }
     }
@@ -145,20 +176,19 @@ impl OpenFiles {
     pub fn forget_partition(&self, partition: TopicPartition) {
         let mut files = self.files.borrow_mut();
         let keys: Vec<_> = files
+            .by_segment
             .range((partition, Offset(i64::MIN), 0)..=(partition, Offset(i64::MAX), u32::MAX))
             .map(|(k, _)| *k)
             .collect();
         for key in keys {
-            if let Some((_, file)) = files.remove(&key) {
-                close(file);
-            }
+            files.remove(&key).into_iter().for_each(close);
         }
     }
 
     /// Closes all files and waits for those nobody uses.
     pub async fn close_all(&self) {
         let files = std::mem::take(&mut *self.files.borrow_mut());
-        for (_, (_, file)) in files {
+        for (_, file) in files.by_segment.into_values() {
             close_now(file).await;
         }
     }
