@@ -8,6 +8,7 @@ use super::file_names::{
     OWN_CHECKPOINT, PARTITION_METADATA, RECOVERY_POINTS, WAL_DIR, WalFileId, doomed_dir, partition_dir,
 };
 use super::recovery_checkpoint::{RecoveryCheckpoint, RetiredWals};
+use super::salvage::{Purpose, SalvageBook};
 use super::scan_point::ScanPoint;
 use super::{FileError, LogError, partition_metadata};
 use crate::base::ids::{Offset, TopicId, TopicPartition};
@@ -44,6 +45,20 @@ impl Checkpoint {
             scan_point: None,
         }
     }
+
+    /// With a recovery point that is not below the floor of a partition that is being salvaged: if that ends early, the next start
+    /// misses what is to be passed over, and the partition stays offline until it is done.
+    fn above(&self, floor: Option<Offset>) -> Checkpoint {
+        match floor {
+            Some(floor) if self.recovery_point < floor => Checkpoint {
+                recovery_point: floor,
+                high_watermark: self.high_watermark.max(floor),
+                log_start: self.log_start,
+                scan_point: None,
+            },
+            _ => self.clone(),
+        }
+    }
 }
 
 /// Which checkpoint files to write.
@@ -64,6 +79,7 @@ pub enum CheckpointFiles {
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    purpose: Purpose,
     run: u64,
     recovered_wals: Vec<WalFileId>,
     keep_wals: AtomicBool,
@@ -81,9 +97,12 @@ pub struct DataDir {
     doomed_dirs: Mutex<Vec<PathBuf>>,
     /// Whether there are copies of partitions that were to go here.
     has_futures: bool,
+    /// Whether our checkpoint file could not be read.
+    checkpoint_is_damaged: bool,
     book: Mutex<Book>,
     room: DiskRoom,
     health: DirectoryHealth,
+    pub(super) salvage: SalvageBook,
 }
 
 #[derive(Debug, Default)]
@@ -110,12 +129,24 @@ impl DataDir {
     /// Opens a directory, making it if needed: reads its checkpoints, lists its write-ahead logs and what was being
     /// deleted, removes the mark of an orderly shutdown. Blocks: for the thread that starts the shards.
     pub fn open(path: impl Into<PathBuf>) -> Result<Arc<DataDir>, LogError> {
+        Self::open_for(path, Purpose::Serve)
+    }
+
+    /// The same, for a purpose: if it is only looked at, nothing is changed.
+    pub fn open_for(path: impl Into<PathBuf>, purpose: Purpose) -> Result<Arc<DataDir>, LogError> {
         use rt::disk::blocking;
         let path = path.into();
         let health = DirectoryHealth::new(&path);
         let wal_dir = path.join(WAL_DIR);
-        let room = DiskRoom::open(&path);
-        blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
+        let serves = purpose == Purpose::Serve;
+        let room = if serves {
+            DiskRoom::open(&path)
+        } else {
+            DiskRoom::unseen(&path)
+        };
+        if serves {
+            blocking::create_dir_all(&wal_dir).map_err(|e| FileError::new(&wal_dir, "create", &e))?;
+        }
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
         let mut doomed_dirs = Vec::new();
         let mut has_futures = false;
@@ -125,22 +156,26 @@ impl DataDir {
                 doomed_dirs.push(of_entry);
             } else if entry.is_dir && entry.name.ends_with(FUTURE_SUFFIX) {
                 has_futures = true;
-            } else if entry.name == CLEAN_SHUTDOWN {
+            } else if entry.name == CLEAN_SHUTDOWN && serves {
                 blocking::remove_file(&of_entry).map_err(|e| FileError::new(&of_entry, "remove", &e))?;
             }
         }
-        let wals = blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
-        let mut wals = wals;
-        finish_removals(&wal_dir, &mut wals)?;
+        let mut wals = match blocking::read_dir(&wal_dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !serves => Vec::new(),
+            wals => wals.map_err(|e| FileError::new(&wal_dir, "list", &e))?,
+        };
+        finish_removals(&wal_dir, &mut wals, purpose)?;
         let mut recovered_wals: Vec<_> = wals.iter().filter_map(|e| WalFileId::parse(&e.name)).collect();
         recovered_wals.sort();
         // Higher than any run before while logs of one are left; the lower half is random, so that nobody who writes records
         // knows it.
         let newest = recovered_wals.last().map_or(0, |id| id.run >> 32);
         let run = ((newest + 1) << 32) | (rt::random_u64() & u64::from(u32::MAX));
-        blocking::sync_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        if serves {
+            blocking::sync_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "sync", &e))?;
+        }
         // All names above it: any of them may have been made a moment ago.
-        for dir in path.ancestors() {
+        for dir in path.ancestors().filter(|_| serves) {
             // Above a relative path.
             let dir = if dir.as_os_str().is_empty() {
                 Path::new(".")
@@ -163,8 +198,10 @@ impl DataDir {
             .into_iter()
             .map(|(name, c)| (name, c.log_start))
             .collect();
-        match load_own(&path)? {
-            Some(own) => {
+        let own = load_own(&path)?;
+        let checkpoint_is_damaged = matches!(own, OwnCheckpoint::Damaged);
+        match own {
+            OwnCheckpoint::Read(own) => {
                 let unnamed: Arc<str> = "".into();
                 let points = own.partitions.into_iter();
                 book.points = points.map(|(id, point)| (id, (unnamed.clone(), point))).collect();
@@ -174,7 +211,7 @@ impl DataDir {
                 };
                 book.wals.retain(|wal, _| of_files(*wal));
             }
-            None => {
+            OwnCheckpoint::Absent | OwnCheckpoint::Damaged => {
                 load_kafkas(&path, RECOVERY_POINTS, &mut kafkas, |point, offset| {
                     point.recovery_point = offset
                 });
@@ -185,6 +222,7 @@ impl DataDir {
         }
         Ok(Arc::new(DataDir {
             path,
+            purpose,
             run,
             recovered_wals,
             keep_wals: AtomicBool::new(false),
@@ -195,15 +233,27 @@ impl DataDir {
             compacted,
             doomed_dirs: Mutex::new(doomed_dirs),
             has_futures,
+            checkpoint_is_damaged,
             book: Mutex::new(book),
             room,
             health,
+            salvage: SalvageBook::default(),
         }))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is only looked at.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.purpose == Purpose::Look
+    }
+
+    /// Whether our checkpoint file was there at the opening and could not be read.
+    pub fn checkpoint_is_damaged(&self) -> bool {
+        self.checkpoint_is_damaged
     }
 
     /// The room on its disk.
@@ -344,7 +394,7 @@ impl DataDir {
         }
         let mut wals =
             rt::disk::blocking::read_dir(&wal_dir).map_err(|e| FileError::new(&wal_dir, "list", &e))?;
-        Ok(finish_removals(&wal_dir, &mut wals)?)
+        Ok(finish_removals(&wal_dir, &mut wals, Purpose::Serve)?)
     }
 
     /// A shard's recovery has left records in the write-ahead logs found at the opening, for want of room.
@@ -450,6 +500,14 @@ impl DataDir {
         book.version += 1;
     }
 
+    /// Notes that none of the write-ahead logs found at the opening is needed any more: all that can be read of them is synced in
+    /// segments. They are removed at the next start. For tools that have the directory for themselves.
+    pub fn retire_recovered_wals(&self) {
+        for id in &self.recovered_wals {
+            self.note_retired(id.run, id.shard, u64::MAX);
+        }
+    }
+
     /// Notes that the frames of a write-ahead log below a number are no longer needed.
     pub(super) fn note_retired(&self, run: u64, shard: u16, retired_below: u64) {
         let mut book = self.lock();
@@ -528,7 +586,9 @@ impl DataDir {
         let book = self.lock();
         let points = book.points.iter();
         let checkpoint = RecoveryCheckpoint {
-            partitions: points.map(|(id, (_, point))| (*id, point.clone())).collect(),
+            partitions: points
+                .map(|(id, (_, point))| (*id, point.above(self.salvage.floor(*id))))
+                .collect(),
             wals: book.wals.clone(),
         };
         (book.version, checkpoint)
@@ -644,8 +704,9 @@ fn obsolete_mark(wal_dir: &Path, ids: &[WalFileId]) -> (PathBuf, Vec<u8>) {
 }
 
 /// Removes the files that are listed to be removed, durable, then the lists.
-fn finish_removals(wal_dir: &Path, entries: &mut Vec<DirEntry>) -> Result<(), FileError> {
+fn finish_removals(wal_dir: &Path, entries: &mut Vec<DirEntry>, purpose: Purpose) -> Result<(), FileError> {
     use rt::disk::blocking;
+    let serves = purpose == Purpose::Serve;
     let removed = |path: &Path| match blocking::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(FileError::new(path, "remove", &e)),
         _ => Ok(()),
@@ -662,34 +723,43 @@ fn finish_removals(wal_dir: &Path, entries: &mut Vec<DirEntry>) -> Result<(), Fi
             .lines()
             .filter(|name| WalFileId::parse(name).is_some())
             .collect();
-        for name in &listed {
+        for name in listed.iter().filter(|_| serves) {
             removed(&wal_dir.join(name))?;
         }
         wals.retain(|e| !listed.contains(&e.name.as_str()));
     }
-    if !marks.is_empty() {
+    if !marks.is_empty() && serves {
         blocking::sync_dir(wal_dir).map_err(|e| FileError::new(wal_dir, "sync", &e))?;
     }
-    for mark in &marks {
+    for mark in marks.iter().filter(|_| serves) {
         removed(&wal_dir.join(&mark.name))?;
     }
     *entries = wals;
     Ok(())
 }
 
+/// Our checkpoint file.
+enum OwnCheckpoint {
+    Absent,
+    Damaged,
+    Read(RecoveryCheckpoint),
+}
+
 /// Reads our file. Without a usable one nothing is lost but time: everything is checked again.
-fn load_own(dir: &Path) -> Result<Option<RecoveryCheckpoint>, FileError> {
+fn load_own(dir: &Path) -> Result<OwnCheckpoint, FileError> {
     let path = dir.join(OWN_CHECKPOINT);
     let bytes = match rt::disk::blocking::read(&path, MAX_CHECKPOINT_BYTES) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(OwnCheckpoint::Absent),
         Err(e) => return Err(FileError::new(&path, "read", &e)),
     };
-    let parsed = RecoveryCheckpoint::parse(&bytes);
-    if parsed.is_none() {
-        warn!(path = %path.display(), "the checkpoint file is damaged: all segments are checked");
-    }
-    Ok(parsed)
+    Ok(match RecoveryCheckpoint::parse(&bytes) {
+        Some(own) => OwnCheckpoint::Read(own),
+        None => {
+            warn!(path = %path.display(), "the checkpoint file is damaged: all segments are checked");
+            OwnCheckpoint::Damaged
+        }
+    })
 }
 
 fn load_kafkas(

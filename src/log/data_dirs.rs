@@ -9,7 +9,7 @@ use super::file_names::{
     partition_dir,
 };
 use super::meta_properties::MetaProperties;
-use super::{DataDir, FileError, LogError, partition_metadata};
+use super::{DataDir, FileError, LogError, Purpose, partition_metadata};
 use crate::base::ids::{DirectoryId, TopicId, TopicPartition};
 use crate::rt::{self, disk::blocking};
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +160,15 @@ impl DataDirs {
     /// Opens all directories, the one that has the metadata, or will have it, first. `founded` says whether it is there already.
     /// Any other that can't be opened is offline. Blocks: for the thread that starts the shards.
     pub fn open(paths: &[PathBuf], founded: bool) -> Result<Arc<DataDirs>, DataDirsError> {
+        Self::open_for(paths, founded, Purpose::Serve)
+    }
+
+    /// The same, for a purpose: if they are only looked at, nothing is changed.
+    pub fn open_for(
+        paths: &[PathBuf],
+        founded: bool,
+        purpose: Purpose,
+    ) -> Result<Arc<DataDirs>, DataDirsError> {
         let mut all: Vec<Directory> = Vec::with_capacity(paths.len());
         for (nth, path) in paths.iter().enumerate() {
             let (owner, failure) = match read_owner(path) {
@@ -191,7 +200,7 @@ impl DataDirs {
             if directory.unopened.is_some() {
                 continue;
             }
-            match DataDir::open(&directory.path) {
+            match DataDir::open_for(&directory.path, purpose) {
                 Ok(data_dir) => directory.opened = Some(data_dir),
                 Err(LogError::File(error)) if nth > 0 => directory.stays_unopened(error),
                 Err(error) => return Err(DataDirsError::Home(error)),

@@ -67,9 +67,9 @@ enum Reserve {
 }
 
 impl DiskRoom {
-    /// Looks at the disk when the server starts: one that is full gets its reserve back, or the start would fail.
-    pub fn open(dir: &Path) -> DiskRoom {
-        let room = DiskRoom {
+    /// Nobody has looked at the disk.
+    pub fn unseen(dir: &Path) -> DiskRoom {
+        DiskRoom {
             dir: dir.to_path_buf(),
             state: Mutex::new(State {
                 full: false,
@@ -77,7 +77,12 @@ impl DiskRoom {
                 unwritten: BTreeMap::new(),
                 times_full: 0,
             }),
-        };
+        }
+    }
+
+    /// Looks at the disk when the server starts: one that is full gets its reserve back, or the start would fail.
+    pub fn open(dir: &Path) -> DiskRoom {
+        let room = Self::unseen(dir);
         // Whoever needs the space finds out again; this is only to have it in time.
         if let Ok(space) = blocking::space(dir)
             && space.usable_bytes < reserve_bytes(u64::MAX, space.total_bytes) / 2

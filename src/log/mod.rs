@@ -63,6 +63,7 @@ mod recovery_checkpoint;
 mod relocation;
 mod retention;
 mod room_watch;
+mod salvage;
 mod scan_point;
 mod segment;
 mod shard_context;
@@ -88,4 +89,5 @@ pub use partition::{
 };
 pub use producer::{ProducerState, RememberedBatch};
 pub use relocation::{FutureLog, MoveError, Pause};
+pub use salvage::{PassedOver, Purpose, WalSpan};
 pub use shard_log::{RecoveredPartitions, ShardLog};

@@ -133,6 +133,9 @@ impl ShardContext {
 
     /// Something in the directory could not be written: sees, in the background, whether all of it has failed.
     pub fn suspect(self: &Rc<Self>) {
+        if self.options.data_dir.is_looked_at() {
+            return;
+        }
         self.looked_at.set(Some(rt::now()));
         let shard = self.clone();
         rt::spawn(async move {

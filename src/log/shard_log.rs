@@ -68,7 +68,9 @@ impl ShardLog {
             .map_err(|e| FileError::new(path, "open", &e))?;
         let ring = WalRing::new(options.data_dir.run(), options.shard.0, options.wal_file_bytes);
         let shard = ShardContext::new(options);
-        shard.room.look().await;
+        if !shard.options.data_dir.is_looked_at() {
+            shard.room.look().await;
+        }
         Ok(Rc::new(ShardLog {
             shard,
             partitions: Partitions::default(),
@@ -114,7 +116,9 @@ impl ShardLog {
         if !self.shard.late.borrow().is_empty() {
             data_dir.late_begins();
         }
-        if let Err(e) = data_dir.write_checkpoints(CheckpointFiles::Own).await {
+        if !data_dir.is_looked_at()
+            && let Err(e) = data_dir.write_checkpoints(CheckpointFiles::Own).await
+        {
             warn!(error = %e, "the checkpoint file can't be written: a restart will take longer");
         }
         recovered

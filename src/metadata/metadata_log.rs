@@ -92,24 +92,7 @@ impl MetadataLog {
             blocking::sync_dir(data_dir),
         )?;
         let snapshot_after_bytes = fixed.settings().metadata_log_max_record_bytes_between_snapshots;
-        let files = list_files(&dir)?;
-        let mut image = ClusterImage::empty(fixed);
-        if let Some(version) = files.snapshots.last() {
-            image = read_snapshot(&snapshot_path(&dir, *version), *version, image)?;
-        }
-        let mut torn_bytes = 0;
-        let mut deleted = Vec::new();
-        for first in &files.logs {
-            let path = log_path(&dir, *first);
-            if *first > image.version() + 1 {
-                let message = format!(
-                    "it begins with version {first}, but {} is what there is before",
-                    image.version()
-                );
-                return Err(damaged(&path, 0, &message));
-            }
-            torn_bytes += read_log(&path, &mut image, &mut deleted)?;
-        }
+        let (image, torn_bytes, deleted) = load(&dir, fixed)?;
         if image.version() > 0 {
             write_snapshot(&dir, &image)?;
         }
@@ -130,6 +113,11 @@ impl MetadataLog {
             torn_bytes,
             deleted,
         })
+    }
+
+    /// Reads the log in a data directory and changes nothing.
+    pub fn look(data_dir: &Path, fixed: Arc<StaticSettings>) -> Result<ClusterImage, MetadataLogError> {
+        load(&data_dir.join(METADATA_DIR), fixed).map(|(image, _, _)| image)
     }
 
     /// Writes records that lead from one version of the image to another, all of them or none. When this returns they
@@ -215,6 +203,32 @@ impl MetadataLog {
         }
         remove_before(&self.dir, image.version())
     }
+}
+
+/// The image the files add up to, the bytes of a torn batch, and what is left of topics that were deleted.
+fn load(
+    dir: &Path,
+    fixed: Arc<StaticSettings>,
+) -> Result<(ClusterImage, u64, Vec<TopicRemains>), MetadataLogError> {
+    let files = list_files(dir)?;
+    let mut image = ClusterImage::empty(fixed);
+    if let Some(version) = files.snapshots.last() {
+        image = read_snapshot(&snapshot_path(dir, *version), *version, image)?;
+    }
+    let mut torn_bytes = 0;
+    let mut deleted = Vec::new();
+    for first in &files.logs {
+        let path = log_path(dir, *first);
+        if *first > image.version() + 1 {
+            let message = format!(
+                "it begins with version {first}, but {} is what there is before",
+                image.version()
+            );
+            return Err(damaged(&path, 0, &message));
+        }
+        torn_bytes += read_log(&path, &mut image, &mut deleted)?;
+    }
+    Ok((image, torn_bytes, deleted))
 }
 
 fn write_snapshot(dir: &Path, image: &ClusterImage) -> Result<(), MetadataLogError> {

@@ -1,8 +1,9 @@
-//! What only write-ahead logs have, brought to the segments of a server that does not run.
+//! All partitions of a server that does not run, recovered by a tool: to see what a start would make of them, or to bring what only
+//! write-ahead logs have to the segments.
 
 use std::sync::Arc;
 
-use crate::base::ids::{NodeId, ShardId, TopicPartition};
+use crate::base::ids::{DirectoryId, NodeId, Offset, ShardId, TopicPartition};
 use crate::log::{DataDirs, LogError, PartitionOffline, PartitionSpec};
 use crate::metadata::ClusterImage;
 use crate::shard::directory_logs::DirectoryLogs;
@@ -15,11 +16,42 @@ pub async fn bring_to_segments(
     data_dirs: Arc<DataDirs>,
     image: &ClusterImage,
 ) -> Result<Vec<(TopicPartition, PartitionOffline)>, LogError> {
-    let node = NodeId::of(image.server().server_id, ShardId(0));
-    let settings = image.settings(node);
+    let settings = image.settings(node(image));
+    let logs = DirectoryLogs::open(data_dirs, &settings, ShardId(0), 1, |_| {}).await?;
+    let recovered = logs.recover(specs(image)).await;
+    logs.shutdown().await?;
+    let offline = recovered
+        .into_iter()
+        .filter_map(|(id, state)| state.err().map(|reason| (id, reason)));
+    Ok(offline.collect())
+}
+
+/// What a start would make of each partition: from where to where its log goes, or why it stays offline.
+pub type PartitionVerdicts = Vec<(TopicPartition, Result<(Offset, Offset), PartitionOffline>)>;
+
+/// Looks at all partitions in directories that were opened to be looked at: nothing is changed. For tools, on a thread of their own.
+pub async fn look_at_partitions(
+    data_dirs: Arc<DataDirs>,
+    image: &ClusterImage,
+) -> Result<PartitionVerdicts, LogError> {
+    let settings = image.settings(node(image));
+    let logs = DirectoryLogs::open(data_dirs, &settings, ShardId(0), 1, |_| {}).await?;
+    let recovered = logs.recover(specs(image)).await;
+    let verdicts = recovered.into_iter().map(|(id, state)| {
+        let taken_up = state.map(|log| (log.log_start(), log.log_end()));
+        (id, taken_up)
+    });
+    Ok(verdicts.collect())
+}
+
+fn node(image: &ClusterImage) -> NodeId {
+    NodeId::of(image.server().server_id, ShardId(0))
+}
+
+fn specs(image: &ClusterImage) -> Vec<(DirectoryId, PartitionSpec)> {
     let mut specs = Vec::with_capacity(image.partition_count());
     for topic in image.topics() {
-        let config = Arc::new(topic_log_config(&image.topic_config(topic, node)));
+        let config = Arc::new(topic_log_config(&image.topic_config(topic, node(image))));
         for partition in 0..topic.partition_count() {
             let (_, leader_epoch) = image.leader(topic, partition).expect("it has such a partition");
             let spec = PartitionSpec {
@@ -32,11 +64,5 @@ pub async fn bring_to_segments(
             specs.push((topic.directory(partition), spec));
         }
     }
-    let logs = DirectoryLogs::open(data_dirs, &settings, ShardId(0), 1, |_| {}).await?;
-    let recovered = logs.recover(specs).await;
-    logs.shutdown().await?;
-    let offline = recovered
-        .into_iter()
-        .filter_map(|(id, state)| state.err().map(|reason| (id, reason)));
-    Ok(offline.collect())
+    specs
 }

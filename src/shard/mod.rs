@@ -20,7 +20,7 @@ pub mod producer_ids;
 mod relocation;
 mod take_up_directories;
 
-pub use bring_to_segments::bring_to_segments;
+pub use bring_to_segments::{PartitionVerdicts, bring_to_segments, look_at_partitions};
 pub use control_client::{ChangeError, ControlClient};
 pub use directory_logs::DirectoryLogs;
 pub use directory_watch::watch_directories;

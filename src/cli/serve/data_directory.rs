@@ -81,6 +81,42 @@ impl DataDirectory {
     }
 }
 
+/// Keeps servers away from a directory that is only looked at: nothing in it is changed. `None`: it has no file to lock, as a copy of
+/// one need not.
+pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
+    let path = dir.join(LOCK_FILE);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(explain("read", dir, error)),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err(in_use(dir, &mut file)),
+        Err(error) => Err(anyhow!(
+            "could not lock {}: {}",
+            path.display(),
+            io::Error::from(error)
+        )),
+    }
+}
+
+fn in_use(dir: &Path, lock: &mut File) -> anyhow::Error {
+    let mut owner = String::new();
+    let _ = lock.read_to_string(&mut owner);
+    let owner = owner.trim();
+    let process = if owner.is_empty() {
+        String::new()
+    } else {
+        format!(" (process {owner})")
+    };
+    anyhow!(
+        "the data directory {} is in use by another Corelane server{process}. Stop that one, or choose another \
+         directory with --data-dir",
+        dir.display()
+    )
+}
+
 fn lock(dir: &Path) -> Result<File, TakeError> {
     let path = dir.join(LOCK_FILE);
     let opened = OpenOptions::new()
@@ -95,21 +131,7 @@ fn lock(dir: &Path) -> Result<File, TakeError> {
     };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let mut owner = String::new();
-            let _ = file.read_to_string(&mut owner);
-            let owner = owner.trim();
-            let process = if owner.is_empty() {
-                String::new()
-            } else {
-                format!(" (process {owner})")
-            };
-            return Err(TakeError::Refused(anyhow!(
-                "the data directory {} is in use by another Corelane server{process}. Stop that one, or choose another \
-                 directory with --data-dir",
-                dir.display()
-            )));
-        }
+        Err(Errno::WOULDBLOCK) => return Err(TakeError::Refused(in_use(dir, &mut file))),
         Err(error) => {
             return Err(TakeError::Refused(anyhow!(
                 "could not lock {}: {}",

@@ -18,4 +18,5 @@ mod start_settings;
 
 pub use command::{ServeArgs, run};
 pub(in crate::cli) use data_directories::DataDirectories;
+pub(in crate::cli) use data_directory::hold;
 pub(in crate::cli) use start_settings::start_settings;

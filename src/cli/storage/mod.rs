@@ -1,4 +1,4 @@
-//! `corelane storage`: files of a data directory, looked at, taken in and given away without a broker. One file or folder per subcommand.
+//! `corelane storage`: files of a data directory, looked at, mended, taken in and given away without a broker. One file or folder per subcommand.
 
 mod durable_files;
 mod export;
@@ -6,6 +6,7 @@ mod import;
 mod inspect;
 mod inspection_report;
 mod kafka_lock;
+mod repair;
 mod stopped_server;
 
 use clap::Subcommand;
@@ -18,6 +19,8 @@ pub enum StorageCommand {
     Export(export::ExportArgs),
     /// Take topics from the log directories of a stopped Apache Kafka broker
     Import(import::ImportArgs),
+    /// Say what is damaged in a stopped server's files, and cut it when told
+    Repair(repair::RepairArgs),
 }
 
 pub fn run(command: &StorageCommand) -> anyhow::Result<()> {
@@ -25,5 +28,6 @@ pub fn run(command: &StorageCommand) -> anyhow::Result<()> {
         StorageCommand::Inspect(args) => inspect::run(args),
         StorageCommand::Export(args) => export::run(args),
         StorageCommand::Import(args) => import::run(args),
+        StorageCommand::Repair(args) => repair::run(args),
     }
 }

@@ -1,6 +1,6 @@
 //! A server that does not run, for the commands that change its files: its data directories, taken as a server takes them, and its metadata.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -8,13 +8,14 @@ use clap::Args;
 
 use crate::base::ids::TopicId;
 use crate::cli::serve::{DataDirectories, ServeArgs, start_settings};
+use crate::config::StaticSettings;
 use crate::log::{DataDir, DataDirs, Directory};
 use crate::metadata::{ClusterImage, MetadataLog, Record, TopicImage, Versions, plan_start};
 use crate::rt;
 use crate::shard::{bring_to_segments, take_up_directories};
 
 /// Whose files are meant.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ServerArgs {
     /// Settings file of the server
     #[arg(long, value_name = "FILE")]
@@ -25,6 +26,29 @@ pub struct ServerArgs {
     /// Any setting; wins over the file
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+impl ServerArgs {
+    /// The same, of a server with this data directory if nothing says another one.
+    pub fn or_dir(&self, dir: &Path) -> ServerArgs {
+        let mut args = self.clone();
+        if args.config.is_none() && args.data_dir.is_empty() && args.set.is_empty() {
+            args.data_dir.push(dir.to_path_buf());
+        }
+        args
+    }
+
+    /// The server's settings.
+    pub fn settings(&self) -> anyhow::Result<StaticSettings> {
+        start_settings(&ServeArgs {
+            config: self.config.clone(),
+            listen: Vec::new(),
+            data_dir: self.data_dir.clone(),
+            shards: None,
+            cpus: None,
+            set: self.set.clone(),
+        })
+    }
 }
 
 /// A server's data, for this process alone while the value lives.
@@ -39,14 +63,7 @@ pub struct StoppedServer {
 impl StoppedServer {
     /// Takes the data directories, making them if they are not there, and reads the metadata; a server that was never started is founded.
     pub fn open(args: &ServerArgs) -> anyhow::Result<StoppedServer> {
-        let fixed = start_settings(&ServeArgs {
-            config: args.config.clone(),
-            listen: Vec::new(),
-            data_dir: args.data_dir.clone(),
-            shards: None,
-            cpus: None,
-            set: args.set.clone(),
-        })?;
+        let fixed = args.settings()?;
         let settings = fixed.settings();
         let directories = DataDirectories::take(&settings)?;
         let data_dirs = DataDirs::open(directories.paths(), directories.founded())?;
@@ -71,6 +88,11 @@ impl StoppedServer {
     /// The topics and their configs.
     pub fn image(&self) -> &ClusterImage {
         &self.image
+    }
+
+    /// All data directories.
+    pub fn data_dirs(&self) -> &Arc<DataDirs> {
+        &self.data_dirs
     }
 
     /// The directory with the metadata, where a partition is unless the metadata says another one.

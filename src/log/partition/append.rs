@@ -113,6 +113,16 @@ impl PartitionLog {
 }
 
 impl PartitionLog {
+    /// Lets the log go on at a later offset: the records before it are nowhere.
+    pub(in crate::log) fn skip_to(&self, offset: Offset) {
+        let mut state = self.state.borrow_mut();
+        assert!(offset > state.positions.log_end);
+        state.tail.skip_to(offset);
+        state.positions.log_end = offset;
+        state.submitted = state.tail.end();
+        state.durable = state.tail.end();
+    }
+
     /// Puts a batch back that a write-ahead log has and the segments have not. It has its offset, at the log's end.
     pub(in crate::log) fn replay(self: &Rc<Self>, batch: &[u8], header: &BatchHeader) {
         let config = self.config.borrow().clone();

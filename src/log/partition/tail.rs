@@ -76,6 +76,11 @@ impl Tail {
         };
     }
 
+    /// The log goes on at a later offset.
+    pub fn skip_to(&mut self, offset: Offset) {
+        self.end.offset = offset;
+    }
+
     /// The batches that end after `offset`: from the one that holds it on.
     pub fn after(&self, offset: Offset) -> impl Iterator<Item = &TailBatch> {
         self.batches.range(self.count_until(offset)..)

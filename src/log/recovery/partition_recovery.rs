@@ -57,8 +57,11 @@ pub(in crate::log) async fn recover_segments(
         .checkpoint(spec.id(), &spec.topic_name)
         .unwrap_or_default();
     let directory_durable = entries.iter().any(|e| e.name == PARTITION_METADATA);
-    let entries = finish_swaps(&dir, entries).await?;
-    remove_leftovers(&dir, &entries).await?;
+    let is_looked_at = data_dir.is_looked_at();
+    let (entries, swapped) = finish_swaps(&dir, entries, is_looked_at).await?;
+    if !is_looked_at {
+        remove_leftovers(&dir, &entries).await?;
+    }
 
     let mut logs: Vec<(Offset, u64)> = Vec::new();
     let mut snapshots: Vec<Offset> = Vec::new();
@@ -71,12 +74,17 @@ pub(in crate::log) async fn recover_segments(
     }
     logs.sort_unstable();
     snapshots.sort_unstable();
-    remove_old_segments(&dir, &entries, &mut logs, checkpoint.log_start).await?;
+    let old = take_old_segments(&mut logs, checkpoint.log_start);
+    if !is_looked_at {
+        remove_old_segments(&dir, &entries, old).await?;
+    }
     let epochs = read_epochs(&dir).await?;
     let begin = usable_scan_point(&dir, &checkpoint, &logs, &snapshots, &epochs).await;
     let mut scan = Scan {
         spec,
         dir: &dir,
+        is_looked_at,
+        swapped,
         entries: &entries,
         checkpoint: &checkpoint,
         begin,
@@ -195,6 +203,9 @@ async fn own_entries(
     let stray = data_dir
         .path()
         .join(doomed_dir(&spec.topic_name, id, STRAY_SUFFIX));
+    if data_dir.is_looked_at() {
+        return Ok(Vec::new());
+    }
     warn!(dir = %dir.display(), stray = %stray.display(), %owner, "a directory of another topic with this name is moved away");
     disk::rename(dir, &stray)
         .await
@@ -222,19 +233,22 @@ async fn remove_leftovers(dir: &Path, entries: &[DirEntry]) -> Result<(), Partit
 }
 
 /// Takes segments away that lie before the log's start: their removal was decided, and is finished here. What is left of them
-/// need not be whole. The last segment stays, since it says where the log ends.
+/// need not be whole. The last segment stays, since it says where the log ends. Gives the first that counts, if some go.
+fn take_old_segments(logs: &mut Vec<(Offset, u64)>, log_start: Offset) -> Option<Offset> {
+    let old = logs.windows(2).take_while(|two| two[1].0 <= log_start).count();
+    logs.drain(..old);
+    logs.first().filter(|_| old > 0).map(|(first, _)| *first)
+}
+
+/// Removes the files of segments before the first that counts, if there are any.
 async fn remove_old_segments(
     dir: &Path,
     entries: &[DirEntry],
-    logs: &mut Vec<(Offset, u64)>,
-    log_start: Offset,
+    first: Option<Offset>,
 ) -> Result<(), PartitionOffline> {
-    let old = logs.windows(2).take_while(|two| two[1].0 <= log_start).count();
-    if old == 0 {
+    let Some(first) = first else {
         return Ok(());
-    }
-    let first = logs[old].0;
-    logs.drain(..old);
+    };
     for entry in entries {
         if SegmentFile::parse(&entry.name).is_some_and(|(_, base)| base < first) {
             let path = dir.join(&entry.name);
@@ -296,6 +310,10 @@ async fn read_aborted(
 struct Scan<'a> {
     spec: &'a PartitionSpec,
     dir: &'a Path,
+    /// Nothing is changed.
+    is_looked_at: bool,
+    /// Segments whose file would have another name by now.
+    swapped: Vec<Offset>,
     entries: &'a [DirEntry],
     checkpoint: &'a Checkpoint,
     /// Where reading begins, if not at a segment's beginning.
@@ -355,7 +373,10 @@ impl Scan<'_> {
             let next_base = logs.get(i + 1).map(|(base, _)| *base);
             let synced = next_base
                 .is_some_and(|next| next <= self.checkpoint.recovery_point && next <= self.producers_from);
-            let path = SegmentFile::Log.path(self.dir, base);
+            let path = match self.swapped.contains(&base) {
+                true => SegmentFile::Log.swap_path(self.dir, base),
+                false => SegmentFile::Log.path(self.dir, base),
+            };
             if file_bytes > u64::from(u32::MAX) {
                 return Err(damaged(&path, file_bytes, None, "a segment has at most 4 GiB"));
             }
@@ -404,7 +425,7 @@ impl Scan<'_> {
             .map_or((0, base), |point| (point.position, point.offset));
         let options = disk::OpenOptions {
             read: true,
-            write: true,
+            write: !self.is_looked_at,
             ..disk::OpenOptions::default()
         };
         let file = disk::File::open(path, &options)
@@ -437,18 +458,20 @@ impl Scan<'_> {
         })
         .await?;
         let rewritten = scanned.next_offset > synced_below;
-        if rewritten {
+        let changes = !self.is_looked_at;
+        if rewritten && changes {
             let unsynced = unsynced_from.unwrap_or(scanned.position)..scanned.position;
             rewrite(&file, path, unsynced).await?;
         }
         // A file without a record is older than no recovery point: what the write-ahead log has for it must not be written to
         // a file whose name goes with the next crash.
-        if rewritten || scanned.position == 0 {
+        if (rewritten || scanned.position == 0) && changes {
             disk::sync_dir(self.dir)
                 .await
                 .map_err(|e| FileError::new(self.dir, "sync", &e))?;
         }
-        if next_base.is_some() && scanned.bad.is_none() && (rewritten || scanned.position < file_bytes) {
+        let is_whole = next_base.is_some() && scanned.bad.is_none();
+        if is_whole && changes && (rewritten || scanned.position < file_bytes) {
             // Zeros up to the block's end: from the lines above, or from a recovery that did not get to here.
             cut(&file, path, scanned.position).await?;
         }
@@ -464,7 +487,7 @@ impl Scan<'_> {
                 return Err(damaged(path, scanned.position, Some(scanned.next_offset), &what));
             }
             segment.index = SegmentIndex::OnDisk;
-            if begin.is_none() {
+            if begin.is_none() && changes {
                 // Else they are whole on the disk: they were before the next segment was made.
                 self.rewrite_indexes(base, index).await?;
             }

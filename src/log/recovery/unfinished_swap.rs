@@ -13,17 +13,23 @@ use std::path::Path;
 ///
 /// A log file of that name is whole and synced. It stands for the segment with its base and those that begin before its
 /// last record: one behind that is complete by itself, if there is one.
+///
+/// Where the directory is only looked at, gives the files as they would be, and the segments whose file still has its name.
 pub(super) async fn finish_swaps(
     dir: &Path,
     entries: Vec<DirEntry>,
-) -> Result<Vec<DirEntry>, PartitionOffline> {
+    is_looked_at: bool,
+) -> Result<(Vec<DirEntry>, Vec<Offset>), PartitionOffline> {
     let swaps: Vec<(SegmentFile, Offset)> = entries
         .iter()
         .filter_map(|e| e.name.strip_suffix(SWAP_SUFFIX))
         .filter_map(SegmentFile::parse)
         .collect();
     if swaps.is_empty() {
-        return Ok(entries);
+        return Ok((entries, Vec::new()));
+    }
+    if is_looked_at {
+        return look_past_swaps(dir, entries, &swaps).await;
     }
     for &(kind, base) in &swaps {
         if kind == SegmentFile::Log {
@@ -38,7 +44,28 @@ pub(super) async fn finish_swaps(
     let entries = disk::read_dir(dir)
         .await
         .map_err(|e| FileError::new(dir, "list", &e))?;
-    Ok(entries)
+    Ok((entries, Vec::new()))
+}
+
+async fn look_past_swaps(
+    dir: &Path,
+    mut entries: Vec<DirEntry>,
+    swaps: &[(SegmentFile, Offset)],
+) -> Result<(Vec<DirEntry>, Vec<Offset>), PartitionOffline> {
+    let logs = swaps.iter().filter(|(kind, _)| *kind == SegmentFile::Log);
+    let swapped: Vec<Offset> = logs.map(|(_, base)| *base).collect();
+    for &base in &swapped {
+        let end = swap_end(dir, base).await?;
+        entries.retain(|entry| {
+            SegmentFile::parse(&entry.name).is_none_or(|(kind, old)| {
+                !(base < old && old < end) && (kind, old) != (SegmentFile::Log, base)
+            })
+        });
+        let swap = SegmentFile::Log.name(base) + SWAP_SUFFIX;
+        let made = entries.iter_mut().find(|entry| entry.name == swap);
+        made.expect("it was listed").name = SegmentFile::Log.name(base);
+    }
+    Ok((entries, swapped))
 }
 
 async fn finish_swap(dir: &Path, entries: &[DirEntry], base: Offset) -> Result<(), PartitionOffline> {

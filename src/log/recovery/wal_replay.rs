@@ -1,7 +1,7 @@
 //! Puts back what the write-ahead logs have and the segments have not.
 
 use super::Recovering;
-use super::partition_recovery::damaged;
+use super::partition_recovery::{damage, damaged};
 use super::relog::Relog;
 use super::wal_chain::{ChainEntry, ChainEvent, WalChain};
 use crate::base::ids::{Offset, TopicPartition};
@@ -10,7 +10,7 @@ use crate::log::file_names::{SegmentFile, WAL_DIR, WalFileId, WalFileKind};
 use crate::log::partition::{PartitionLog, SyncMode};
 use crate::log::shard_context::ShardContext;
 use crate::log::wal::WalRing;
-use crate::log::{FileError, LogStopped, PartitionOffline};
+use crate::log::{FileError, LogStopped, PartitionOffline, PassedOver, WalSpan};
 use crate::rt;
 use crate::wire::records::batches;
 use std::cell::RefCell;
@@ -130,6 +130,8 @@ impl WalReplay {
             } => {
                 let what = format!("acknowledged records were written here and are damaged: {what}");
                 error!(wal = %path.display(), position, what, "a write-ahead log is damaged");
+                let data_dir = &self.shard.options.data_dir;
+                data_dir.salvage.wal_damage(damage(&path, position, None, &what));
                 let error = damaged(&path, position, None, &what);
                 lost.push(Lost { chain, up_to, error });
             }
@@ -137,12 +139,27 @@ impl WalReplay {
     }
 
     fn apply(&mut self, chain: (u64, u16), number: u64, path: &Path, position: u64, found: &ChainEntry) {
+        let data_dir = &self.shard.options.data_dir;
         let Some(partition) = self.partitions.get_mut(&found.entry.partition) else {
             return;
         };
+        if data_dir.is_looked_at() {
+            let span = WalSpan {
+                from: found.entry.base_offset,
+                to: found.entry.end_offset(),
+                whole: found.whole,
+                path: path.to_path_buf(),
+                position,
+            };
+            data_dir.salvage.span(found.entry.partition, span);
+        }
+        let salvaged = data_dir.salvage.floor(found.entry.partition).is_some();
         let Ok(recovering) = &partition.state else { return };
         let log = recovering.log.clone();
         partition.last_frame.insert(chain, number);
+        if salvaged {
+            salvage(&log, found);
+        }
         if found.whole {
             match replay(&log, &found.bytes) {
                 Ok(batches) => partition.replayed_batches += batches,
@@ -164,7 +181,10 @@ impl WalReplay {
     /// the same log goes on where it ends, or if another shard had it in that run; the others can't be trusted.
     fn apply_lost(&mut self, lost: &[Lost]) {
         for Lost { chain, up_to, error } in lost {
-            for partition in self.partitions.values_mut() {
+            for (id, partition) in &mut self.partitions {
+                if self.shard.options.data_dir.salvage.floor(*id).is_some() {
+                    continue;
+                }
                 let later = partition.last_frame.get(chain).is_some_and(|last| last >= up_to);
                 let elsewhere = partition
                     .last_frame
@@ -189,9 +209,14 @@ impl WalReplay {
             return;
         }
         self.flush(SyncMode::Later).await;
+        let is_looked_at = self.shard.options.data_dir.is_looked_at();
         for partition in self.partitions.values() {
             if let Ok(recovering) = &partition.state {
                 let mut state = recovering.log.state.borrow_mut();
+                if is_looked_at {
+                    // It is only counted.
+                    state.writer.written = state.tail.end();
+                }
                 let written = state.writer.written;
                 let freed = state.tail.evict_until(written);
                 self.shard.forget_tail(freed);
@@ -201,6 +226,9 @@ impl WalReplay {
 
     /// Writes all tails; a partition that fails is offline.
     async fn flush(&mut self, mode: SyncMode) {
+        if self.shard.options.data_dir.is_looked_at() {
+            return;
+        }
         let mut waiting: Vec<_> = self
             .partitions
             .iter_mut()
@@ -273,11 +301,17 @@ impl WalReplay {
 
     /// Puts small tails into the shard's own write-ahead log; what that has no room for goes to the segments.
     async fn relog(&mut self) {
+        let data_dir = &self.shard.options.data_dir;
+        if data_dir.is_looked_at() {
+            return;
+        }
         let relog = Relog::new(&self.shard, &self.ring);
         let small: Vec<_> = self
             .partitions
             .iter()
             .filter(|(_, partition)| !partition.unsettled)
+            // An entry of the log has no gaps.
+            .filter(|(id, _)| data_dir.salvage.floor(**id).is_none())
             .filter_map(|(id, partition)| Some((*id, partition.state.as_ref().ok()?.log.clone())))
             .filter(|(_, log)| relog.takes(log))
             .collect();
@@ -313,6 +347,23 @@ struct Lost {
     chain: (u64, u16),
     up_to: u64,
     error: PartitionOffline,
+}
+
+/// Passes over what is missing before an entry of a partition that is salvaged, or over a damaged one, and notes it.
+fn salvage(log: &Rc<PartitionLog>, found: &ChainEntry) {
+    let skip_to = match found.whole {
+        true => found.entry.base_offset,
+        false => found.entry.end_offset(),
+    };
+    let end = log.log_end();
+    if end < skip_to {
+        log.skip_to(skip_to);
+        log.shard.options.data_dir.salvage.passed_over(PassedOver {
+            partition: log.id,
+            from: end,
+            to: skip_to,
+        });
+    }
 }
 
 /// Appends the batches that are not there yet. The error says what does not fit.

@@ -11,3 +11,4 @@ mod partition_import;
 mod topic_choice;
 
 pub use import_command::{ImportArgs, run};
+pub use kafka_log_dir::parse_partition_dir;
