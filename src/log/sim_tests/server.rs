@@ -134,6 +134,8 @@ pub async fn serve(oracle: Oracle, run: Run) {
         }
         assert!(stopped || !run.all_online);
         let marked = data_dir.mark_clean_shutdown();
+        // If the power went with it, this is the end.
+        rt::yield_now().await;
         assert!(marked.is_ok() || !run.all_online);
     }
 }
