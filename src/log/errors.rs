@@ -302,6 +302,8 @@ pub enum ReadError {
     OffsetOutOfRange { log_start: Offset, end: Offset },
     /// The partition went to another data directory between plan and read (Kafka: NOT_LEADER_OR_FOLLOWER, which is retried).
     Moved,
+    /// The partition was deleted between plan and read (Kafka: UNKNOWN_TOPIC_OR_PARTITION).
+    Deleted,
     /// A file could not be read (Kafka: KAFKA_STORAGE_ERROR).
     File(FileError),
     /// A file holds something that can't be (Kafka: KAFKA_STORAGE_ERROR, or CORRUPT_MESSAGE).
@@ -321,6 +323,7 @@ impl fmt::Display for ReadError {
                 write!(f, "the log has offsets {log_start} to {end}")
             }
             ReadError::Moved => f.write_str("the partition went to another data directory"),
+            ReadError::Deleted => f.write_str("the partition was deleted"),
             ReadError::File(e) => e.fmt(f),
             ReadError::Damaged(d) => d.fmt(f),
         }

@@ -31,6 +31,7 @@ pub fn read_error(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         ReadError::Moved => ErrorCode::NotLeaderOrFollower,
+        ReadError::Deleted => ErrorCode::UnknownTopicOrPartition,
         ReadError::File(_) => ErrorCode::KafkaStorageError,
         // Clients take it for what it is, and do not ask again and again.
         ReadError::Damaged(_) => ErrorCode::CorruptMessage,

@@ -6,7 +6,7 @@ use crate::log::file_names::SegmentFile;
 use crate::log::position_hints::BatchPlace;
 use crate::log::read_cache::{PIECE_BYTES, PieceKey};
 use crate::log::segment::{OffsetIndex, OffsetPosition, SharedFile};
-use crate::log::{Damage, LogStopped, ReadError};
+use crate::log::{Damage, FileError, LogStopped, ReadError};
 use crate::rt::{self, disk::ReadBuf};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
 use std::collections::BTreeMap;
@@ -162,27 +162,30 @@ impl DiskRead {
                         }
                     }
                 },
-                Err(ReadError::File(_)) if matches!(self.partition.stopped(), Some(LogStopped::Moved)) => {
-                    Err(ReadError::Moved)
-                }
-                // The segment was removed between plan and read.
-                Err(ReadError::File(_)) if wanted < self.partition.log_start() => {
-                    Err(ReadError::OffsetOutOfRange {
-                        log_start: self.partition.log_start(),
-                        end: self.limit,
-                    })
-                }
+                Err(ReadError::File(e)) => Err(self.not_read(wanted, e)),
                 Err(e) => {
-                    match &e {
-                        ReadError::Damaged(damage) => {
-                            self.partition.shard.damage.note(&self.partition, damage);
-                        }
-                        ReadError::File(_) => self.partition.shard.suspect_read(),
-                        ReadError::OffsetOutOfRange { .. } | ReadError::Moved => {}
+                    if let ReadError::Damaged(damage) = &e {
+                        self.partition.shard.damage.note(&self.partition, damage);
                     }
                     Err(e)
                 }
             };
+        }
+    }
+
+    /// Why a file could not be read: it may have gone between plan and read.
+    fn not_read(&self, wanted: Offset, error: FileError) -> ReadError {
+        match self.partition.stopped() {
+            Some(LogStopped::Moved) => ReadError::Moved,
+            Some(LogStopped::Deleted) => ReadError::Deleted,
+            _ if wanted < self.partition.log_start() => ReadError::OffsetOutOfRange {
+                log_start: self.partition.log_start(),
+                end: self.limit,
+            },
+            _ => {
+                self.partition.shard.suspect_read();
+                ReadError::File(error)
+            }
         }
     }
 

@@ -172,10 +172,9 @@ fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) 
                     }
                     records = read;
                 }
-                Err(ReadError::Moved) => data.error_code = read_error(&ReadError::Moved).code(),
                 Err(error) => {
                     // Damage was logged where it was found, once for each place.
-                    if !matches!(error, ReadError::Damaged(_)) {
+                    if matches!(error, ReadError::File(_)) {
                         tracing::error!(partition = partition.partition, topic = ?partition.topic, %error, "could not read");
                     }
                     data.error_code = read_error(&error).code();
