@@ -173,6 +173,38 @@ fn what_may_go_goes_at_once_when_the_disk_is_full() {
 }
 
 #[test]
+fn one_write_ahead_log_file_is_enough_while_there_is_no_room_for_another() {
+    sim::check_seeds("one_write_ahead_log_file_is_enough", 0..8, |_| async {
+        run(async {
+            small_disk();
+            let disk = sim::disk::of("server");
+            let server = Server::start(vec![spec(1, small_segments())], small_files).await;
+            let log = server.online();
+            append(&log, batch(1, b"makes the directory")).await;
+            // More than makes a disk full, and less than a file and the reserve.
+            disk.occupy(0);
+            disk.occupy(disk.free_bytes() - 3 * RESERVE / 4);
+            rt::sleep(Duration::from_secs(3)).await;
+            // Each commit takes a block of a file that has 32.
+            let appends = async {
+                for _ in 0..100 {
+                    append(&log, batch(1, b"v")).await;
+                }
+            };
+            let done = rt::timeout(Duration::from_secs(60), appends).await;
+            assert!(done.is_ok(), "the file is used again");
+            assert_eq!(server.data_dir.times_full(), 0);
+            let all = read_all(&log).await.unwrap();
+            server.stop().await;
+            disk.occupy(0);
+            let server = Server::start(vec![spec(1, small_segments())], small_files).await;
+            assert_eq!(read_all(&server.online()).await.unwrap(), all);
+        })
+        .await;
+    });
+}
+
+#[test]
 fn a_server_starts_and_serves_on_a_full_disk() {
     sim::check_seeds("a_server_starts_on_a_full_disk", 0..40, |seed| async move {
         let taken = Rc::new(std::cell::Cell::new(0));

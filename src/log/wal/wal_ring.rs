@@ -101,6 +101,7 @@ impl WalRing {
             return true;
         }
         let Some(free) = self.slots.iter().position(|s| s.state == SlotState::Free) else {
+            self.close_the_only_one();
             return false;
         };
         if let Some(full) = self.current.replace(free) {
@@ -114,6 +115,16 @@ impl WalRing {
         self.next_use += 1;
         self.position = 0;
         bytes <= self.file_bytes
+    }
+
+    /// Where no other file waits for its segments, as in a ring for whose second file the disk has no room, nothing but the
+    /// current file can become free.
+    fn close_the_only_one(&mut self) {
+        if self.oldest_full().is_none()
+            && let Some(current) = self.current.take()
+        {
+            self.slots[current].state = SlotState::Full;
+        }
     }
 
     /// Takes the place of the next frame in the current file; there is room.
