@@ -18,12 +18,13 @@ use std::rc::Rc;
 async fn operate<T: 'static>(
     disk: Rc<Disk>,
     kind: Kind,
+    path: &Path,
     finish: impl FnOnce(&Disk, &World) -> io::Result<T> + 'static,
 ) -> io::Result<T> {
     let receiver = {
         let world = world();
         let (sender, receiver) = oneshot::channel();
-        if disk.begin(&world, world.processes.current(), kind) == Power::On {
+        if disk.begin(&world, world.processes.current(), kind, path) == Power::On {
             let epoch = disk.epoch();
             world.schedule(disk.latency(&world), move |world| {
                 if disk.epoch() == epoch {
@@ -44,10 +45,14 @@ async fn operate<T: 'static>(
 /// An operation on the names.
 async fn operate_names<T: 'static>(
     kind: Kind,
+    path: &Path,
     finish: impl FnOnce(&mut Tree) -> io::Result<T> + 'static,
 ) -> io::Result<T> {
     let disk = current_disk(&world());
-    operate(disk, kind, move |disk, _| finish(&mut disk.tree.borrow_mut())).await
+    operate(disk, kind, path, move |disk, _| {
+        finish(&mut disk.tree.borrow_mut())
+    })
+    .await
 }
 
 /// An open file.
@@ -68,7 +73,7 @@ impl File {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let kind = if changes { Kind::Metadata } else { Kind::Read };
-        let node = operate(disk.clone(), kind, {
+        let node = operate(disk.clone(), kind, &path, {
             let path = path.clone();
             move |disk, _| open_node(disk, &path, &options)
         })
@@ -88,7 +93,7 @@ impl File {
 
     pub(in crate::rt) async fn read_aligned(&self, position: u64, len: usize) -> io::Result<ReadBuf> {
         let (node, path) = (self.node, self.path.clone());
-        operate(self.disk.clone(), Kind::Read, move |disk, world| {
+        operate(self.disk.clone(), Kind::Read, &self.path, move |disk, world| {
             disk.fails(world, Kind::Read, &path)?;
             Ok(disk
                 .tree
@@ -117,7 +122,7 @@ impl File {
                 .insert(number, (position, bytes.clone()));
             number
         };
-        operate(self.disk.clone(), Kind::Write, move |disk, world| {
+        operate(self.disk.clone(), Kind::Write, &self.path, move |disk, world| {
             disk.tree.borrow_mut().file(node)?.in_flight.remove(&number);
             disk.finish_write(world, &path, node, position, bytes, durability)?;
             // Nothing of what was written may be relied upon in what comes back.
@@ -129,7 +134,7 @@ impl File {
     pub(in crate::rt) async fn datasync(&self) -> io::Result<()> {
         let (node, path) = (self.node, self.path.clone());
         let before = self.disk.tree.borrow_mut().number();
-        operate(self.disk.clone(), Kind::Sync, move |disk, world| {
+        operate(self.disk.clone(), Kind::Sync, &self.path, move |disk, world| {
             disk.finish_sync(world, &path, node, before)
         })
         .await
@@ -137,7 +142,7 @@ impl File {
 
     pub(in crate::rt) async fn set_len(&self, len: u64) -> io::Result<()> {
         let node = self.node;
-        operate(self.disk.clone(), Kind::Metadata, move |disk, _| {
+        operate(self.disk.clone(), Kind::Metadata, &self.path, move |disk, _| {
             let mut tree = disk.tree.borrow_mut();
             let number = tree.number();
             tree.file(node)?.set_len(number, len);
@@ -148,7 +153,7 @@ impl File {
 
     pub(in crate::rt) async fn preallocate(&self, len: u64) -> io::Result<()> {
         let node = self.node;
-        operate(self.disk.clone(), Kind::Metadata, move |disk, _| {
+        operate(self.disk.clone(), Kind::Metadata, &self.path, move |disk, _| {
             disk.reserve(node, len)
         })
         .await
@@ -159,7 +164,7 @@ impl File {
     }
 
     pub(in crate::rt) async fn close(self) -> io::Result<()> {
-        operate(self.disk.clone(), Kind::Read, |_, _| Ok(())).await
+        operate(self.disk.clone(), Kind::Read, &self.path, |_, _| Ok(())).await
     }
 }
 
@@ -194,8 +199,8 @@ pub(super) fn open_node(disk: &Disk, path: &Path, options: &OpenOptions) -> io::
 
 pub(in crate::rt) async fn create_dir_all(path: &Path) -> io::Result<()> {
     let disk = current_disk(&world());
-    let path = path.to_owned();
-    operate(disk, Kind::Metadata, move |disk, _| make_dirs(disk, &path)).await
+    let owned = path.to_owned();
+    operate(disk, Kind::Metadata, path, move |disk, _| make_dirs(disk, &owned)).await
 }
 
 /// Makes the directories of a path that are not there.
@@ -209,8 +214,8 @@ pub(super) fn make_dirs(disk: &Disk, path: &Path) -> io::Result<()> {
 
 pub(in crate::rt) async fn space(path: &Path) -> io::Result<Space> {
     let disk = current_disk(&world());
-    let path = path.to_owned();
-    operate(disk, Kind::Read, move |disk, _| space_on(disk, &path)).await
+    let owned = path.to_owned();
+    operate(disk, Kind::Read, path, move |disk, _| space_on(disk, &owned)).await
 }
 
 pub(super) fn space_on(disk: &Disk, path: &Path) -> io::Result<Space> {
@@ -223,38 +228,38 @@ pub(super) fn space_on(disk: &Disk, path: &Path) -> io::Result<Space> {
 }
 
 pub(in crate::rt) async fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
-    let path = path.to_owned();
-    operate_names(Kind::Read, move |tree| {
-        let node = tree.lookup(&path)?;
+    let owned = path.to_owned();
+    operate_names(Kind::Read, path, move |tree| {
+        let node = tree.lookup(&owned)?;
         tree.list(node)
     })
     .await
 }
 
 pub(in crate::rt) async fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let (from, to) = (from.to_owned(), to.to_owned());
-    operate_names(Kind::Metadata, move |tree| tree.rename(&from, &to)).await
+    let (source, to) = (from.to_owned(), to.to_owned());
+    operate_names(Kind::Metadata, from, move |tree| tree.rename(&source, &to)).await
 }
 
 pub(in crate::rt) async fn remove_file(path: &Path) -> io::Result<()> {
-    let path = path.to_owned();
-    operate_names(Kind::Metadata, move |tree| tree.unlink(&path)).await
+    let owned = path.to_owned();
+    operate_names(Kind::Metadata, path, move |tree| tree.unlink(&owned)).await
 }
 
 pub(in crate::rt) async fn remove_dir_all(path: &Path) -> io::Result<()> {
-    let path = path.to_owned();
-    operate_names(Kind::Metadata, move |tree| tree.remove_dir_all(&path)).await
+    let owned = path.to_owned();
+    operate_names(Kind::Metadata, path, move |tree| tree.remove_dir_all(&owned)).await
 }
 
 pub(in crate::rt) async fn sync_dir(path: &Path) -> io::Result<()> {
     let disk = current_disk(&world());
-    let path: PathBuf = path.to_owned();
+    let owned: PathBuf = path.to_owned();
     let before = disk.tree.borrow_mut().number();
-    operate(disk, Kind::Sync, move |disk, world| {
+    operate(disk, Kind::Sync, path, move |disk, world| {
         let mut tree = disk.tree.borrow_mut();
-        let node = tree.lookup(&path)?;
+        let node = tree.lookup(&owned)?;
         tree.dir(node)?;
-        disk.fails(world, Kind::Sync, &path)?;
+        disk.fails(world, Kind::Sync, &owned)?;
         tree.sync_dir(node, before);
         Ok(())
     })
@@ -263,9 +268,9 @@ pub(in crate::rt) async fn sync_dir(path: &Path) -> io::Result<()> {
 
 pub(in crate::rt) async fn read_file(path: &Path, max_len: u64) -> io::Result<Vec<u8>> {
     let disk = current_disk(&world());
-    let path = path.to_owned();
-    operate(disk, Kind::Read, move |disk, world| {
-        blocking::read_on(disk, world, &path, max_len)
+    let owned = path.to_owned();
+    operate(disk, Kind::Read, path, move |disk, world| {
+        blocking::read_on(disk, world, &owned, max_len)
     })
     .await
 }
@@ -281,7 +286,7 @@ pub(in crate::rt) async fn write_file_atomic(path: &Path, bytes: Vec<u8>) -> io:
     };
     let file = File::open(&temporary, &options).await?;
     let (node, path_of_it) = (file.node, file.path.clone());
-    operate(file.disk.clone(), Kind::Write, move |disk, world| {
+    operate(file.disk.clone(), Kind::Write, &file.path, move |disk, world| {
         disk.finish_write(world, &path_of_it, node, 0, bytes.into(), Durability::Pending)
     })
     .await?;

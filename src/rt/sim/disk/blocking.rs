@@ -15,26 +15,31 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Runs an operation on the calling process's disk.
-fn operate<T>(kind: Kind, finish: impl FnOnce(&Disk, &World) -> io::Result<T>) -> io::Result<T> {
+fn operate<T>(kind: Kind, path: &Path, finish: impl FnOnce(&Disk, &World) -> io::Result<T>) -> io::Result<T> {
     let world = world();
     let disk = current_disk(&world);
-    operate_on(&disk, &world, kind, finish)
+    operate_on(&disk, &world, kind, path, finish)
 }
 
 fn operate_on<T>(
     disk: &Disk,
     world: &World,
     kind: Kind,
+    path: &Path,
     finish: impl FnOnce(&Disk, &World) -> io::Result<T>,
 ) -> io::Result<T> {
-    match disk.begin(world, world.processes.current(), kind) {
+    match disk.begin(world, world.processes.current(), kind, path) {
         Power::On => finish(disk, world),
         Power::Lost => Err(io::Error::other("the simulated machine lost power")),
     }
 }
 
-fn operate_names<T>(kind: Kind, finish: impl FnOnce(&mut Tree) -> io::Result<T>) -> io::Result<T> {
-    operate(kind, |disk, _| finish(&mut disk.tree.borrow_mut()))
+fn operate_names<T>(
+    kind: Kind,
+    path: &Path,
+    finish: impl FnOnce(&mut Tree) -> io::Result<T>,
+) -> io::Result<T> {
+    operate(kind, path, |disk, _| finish(&mut disk.tree.borrow_mut()))
 }
 
 /// A file that grows at its end.
@@ -51,7 +56,7 @@ impl AppendFile {
             create: true,
             ..OpenOptions::default()
         };
-        let node = operate(Kind::Metadata, |disk, _| open_node(disk, path, &options))?;
+        let node = operate(Kind::Metadata, path, |disk, _| open_node(disk, path, &options))?;
         Ok(AppendFile {
             disk: current_disk(&world()),
             node,
@@ -65,7 +70,7 @@ impl AppendFile {
         if bytes.is_empty() {
             return Ok(());
         }
-        let result = operate_on(&self.disk, &world, Kind::Write, |disk, world| {
+        let result = operate_on(&self.disk, &world, Kind::Write, &self.path, |disk, world| {
             disk.finish_write(
                 world,
                 &self.path,
@@ -89,13 +94,13 @@ impl AppendFile {
 
     pub(in crate::rt) fn sync_data(&mut self) -> io::Result<()> {
         let before = self.disk.tree.borrow_mut().number();
-        operate_on(&self.disk, &world(), Kind::Sync, |disk, world| {
+        operate_on(&self.disk, &world(), Kind::Sync, &self.path, |disk, world| {
             disk.finish_sync(world, &self.path, self.node, before)
         })
     }
 
     pub(in crate::rt) fn set_len(&mut self, len: u64) -> io::Result<()> {
-        operate_on(&self.disk, &world(), Kind::Metadata, |disk, _| {
+        operate_on(&self.disk, &world(), Kind::Metadata, &self.path, |disk, _| {
             let mut tree = disk.tree.borrow_mut();
             let number = tree.number();
             tree.file(self.node)?.set_len(number, len);
@@ -115,7 +120,9 @@ impl fmt::Debug for AppendFile {
 }
 
 pub(in crate::rt) fn read(path: &Path, max_len: u64) -> io::Result<Vec<u8>> {
-    operate(Kind::Read, |disk, world| read_on(disk, world, path, max_len))
+    operate(Kind::Read, path, |disk, world| {
+        read_on(disk, world, path, max_len)
+    })
 }
 
 pub(super) fn read_on(disk: &Disk, world: &World, path: &Path, max_len: u64) -> io::Result<Vec<u8>> {
@@ -149,35 +156,35 @@ pub(super) fn temporary(path: &Path) -> PathBuf {
 }
 
 pub(in crate::rt) fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
-    operate_names(Kind::Read, |tree| {
+    operate_names(Kind::Read, path, |tree| {
         let node = tree.lookup(path)?;
         tree.list(node)
     })
 }
 
 pub(in crate::rt) fn create_dir_all(path: &Path) -> io::Result<()> {
-    operate(Kind::Metadata, |disk, _| make_dirs(disk, path))
+    operate(Kind::Metadata, path, |disk, _| make_dirs(disk, path))
 }
 
 pub(in crate::rt) fn space(path: &Path) -> io::Result<Space> {
-    operate(Kind::Read, |disk, _| space_on(disk, path))
+    operate(Kind::Read, path, |disk, _| space_on(disk, path))
 }
 
 pub(in crate::rt) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    operate_names(Kind::Metadata, |tree| tree.rename(from, to))
+    operate_names(Kind::Metadata, from, |tree| tree.rename(from, to))
 }
 
 pub(in crate::rt) fn remove_file(path: &Path) -> io::Result<()> {
-    operate_names(Kind::Metadata, |tree| tree.unlink(path))
+    operate_names(Kind::Metadata, path, |tree| tree.unlink(path))
 }
 
 pub(in crate::rt) fn remove_dir_all(path: &Path) -> io::Result<()> {
-    operate_names(Kind::Metadata, |tree| tree.remove_dir_all(path))
+    operate_names(Kind::Metadata, path, |tree| tree.remove_dir_all(path))
 }
 
 pub(in crate::rt) fn sync_dir(path: &Path) -> io::Result<()> {
     let before = current_disk(&world()).tree.borrow_mut().number();
-    operate(Kind::Sync, |disk, world| {
+    operate(Kind::Sync, path, |disk, world| {
         let mut tree = disk.tree.borrow_mut();
         let node = tree.lookup(path)?;
         tree.dir(node)?;

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::file_node::{Change, Durability, FileNode};
-use super::tree::{Node, NodeId, ROOT, Tree};
+use super::tree::{NameOp, Node, NodeId, ROOT, Tree};
 use crate::base::random::SplitMix;
 use std::collections::BTreeSet;
 
@@ -17,6 +17,13 @@ enum Mood {
     Mixed,
 }
 
+/// Which changes of names survive only with those before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameOrder {
+    OfDirectories,
+    OfNames,
+}
+
 impl Mood {
     fn keeps(self, random: &mut SplitMix) -> bool {
         match self {
@@ -29,13 +36,16 @@ impl Mood {
 
 impl Tree {
     /// Lets the power go: afterwards everything that can be seen is durable.
-    pub(super) fn crash(&mut self, random: &mut SplitMix) {
+    pub(super) fn crash(&mut self, order: NameOrder, random: &mut SplitMix) {
         let mood = match random.below(5) {
             0 => Mood::KeepAll,
             1 => Mood::LoseAll,
             _ => Mood::Mixed,
         };
-        self.crash_names(mood, random);
+        match order {
+            NameOrder::OfDirectories => self.crash_names(mood, random),
+            NameOrder::OfNames => self.crash_names_out_of_order(mood, random),
+        }
         self.drop_unreachable();
         for node in self.nodes.values_mut() {
             match node {
@@ -52,6 +62,27 @@ impl Tree {
             let dirs = op.dirs();
             if dirs.iter().any(|dir| closed.contains(dir)) || !mood.keeps(random) {
                 closed.extend(dirs);
+            } else {
+                self.make_durable(op);
+            }
+        }
+    }
+
+    /// Each change on its own, but none without those before of the same name or of what had that name.
+    fn crash_names_out_of_order(&mut self, mood: Mood, random: &mut SplitMix) {
+        let mut lost_names: BTreeSet<(NodeId, String)> = BTreeSet::new();
+        let mut lost_nodes: BTreeSet<NodeId> = BTreeSet::new();
+        for (_, op) in std::mem::take(&mut self.pending) {
+            let (names, node) = match op.clone() {
+                NameOp::Link { dir, name, node } => (vec![(dir, name)], Some(node)),
+                NameOp::Unlink { dir, name } => (vec![(dir, name)], None),
+                NameOp::Move { from, to, node } => (vec![from, to], Some(node)),
+            };
+            let follows_lost = names.iter().any(|name| lost_names.contains(name))
+                || node.is_some_and(|node| lost_nodes.contains(&node));
+            if follows_lost || !mood.keeps(random) {
+                lost_names.extend(names);
+                lost_nodes.extend(node);
             } else {
                 self.make_durable(op);
             }

@@ -1,7 +1,7 @@
 //! The disk: counts, times and spoils operations on the tree.
 
 use super::content::BLOCK;
-use super::crash::scatter;
+use super::crash::{NameOrder, scatter};
 use super::faults::FaultPlan;
 use super::file_node::Durability;
 use super::tree::{NodeId, Tree};
@@ -16,6 +16,8 @@ pub(in crate::rt::sim) struct Disk {
     pub(super) tree: RefCell<Tree>,
     plan: RefCell<FaultPlan>,
     changes: Cell<u64>,
+    /// Those of them that [`FaultPlan::crash_at_op`] counts.
+    counted: Cell<u64>,
     /// Rises with each crash: what was in flight before has no effect after.
     epoch: Cell<u64>,
     /// Bytes that files of others take, who are not simulated.
@@ -45,6 +47,7 @@ impl Disk {
             tree: RefCell::new(Tree::new()),
             plan: RefCell::new(FaultPlan::default()),
             changes: Cell::new(0),
+            counted: Cell::new(0),
             epoch: Cell::new(0),
             occupied_bytes: Cell::new(0),
         }
@@ -53,8 +56,15 @@ impl Disk {
     /// The power goes.
     pub(in crate::rt::sim) fn crash(&self, world: &World) {
         self.epoch.set(self.epoch.get() + 1);
-        self.plan.borrow_mut().crash_at_op = None;
-        self.tree.borrow_mut().crash(&mut world.random.borrow_mut());
+        let mut plan = self.plan.borrow_mut();
+        plan.crash_at_op = None;
+        let order = match plan.names_out_of_order {
+            true => NameOrder::OfNames,
+            false => NameOrder::OfDirectories,
+        };
+        self.tree
+            .borrow_mut()
+            .crash(order, &mut world.random.borrow_mut());
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -64,6 +74,7 @@ impl Disk {
     pub(super) fn set_faults(&self, plan: FaultPlan) {
         *self.plan.borrow_mut() = plan;
         self.changes.set(0);
+        self.counted.set(0);
     }
 
     pub(super) fn changes_started(&self) -> u64 {
@@ -71,13 +82,19 @@ impl Disk {
     }
 
     /// Counts an operation, and takes the power away if it was planned so.
-    pub(super) fn begin(&self, world: &World, process: ProcessId, kind: Kind) -> Power {
+    pub(super) fn begin(&self, world: &World, process: ProcessId, kind: Kind, path: &Path) -> Power {
         world.note(6, kind as u64);
         if kind == Kind::Read {
             return Power::On;
         }
         self.changes.set(self.changes.get() + 1);
-        if self.plan.borrow().crash_at_op == Some(self.changes.get()) {
+        let plan = self.plan.borrow();
+        let near = plan.crash_near.as_ref();
+        if near.is_some_and(|part| !path.to_string_lossy().contains(part.as_str())) {
+            return Power::On;
+        }
+        self.counted.set(self.counted.get() + 1);
+        if plan.crash_at_op == Some(self.counted.get()) {
             kill(process);
             return Power::Lost;
         }

@@ -25,6 +25,11 @@ pub struct FaultPlan {
     /// The machine loses power when this many operations that change something have been started since the plan was
     /// set: 1 is the next one. That one is still in flight then.
     pub crash_at_op: Option<u64>,
+    /// Of these operations only those on paths that contain this are counted. A rename is on the path it is from.
+    pub crash_near: Option<String>,
+    /// Changes of names survive a crash in any combination in which those of one name, and of one file, keep their order.
+    /// Otherwise those of one directory keep their order.
+    pub names_out_of_order: bool,
     /// The shortest time an operation takes.
     pub least_latency: Duration,
     /// The longest.
@@ -44,6 +49,8 @@ impl Default for FaultPlan {
             only_paths_with: None,
             capacity_bytes: None,
             crash_at_op: None,
+            crash_near: None,
+            names_out_of_order: false,
             least_latency: Duration::from_micros(20),
             most_latency: Duration::from_micros(400),
             slow_chance: 0.0,

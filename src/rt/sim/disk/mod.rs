@@ -6,7 +6,7 @@
 //! - A file's length follows the order of the operations that changed it: none survives without those before.
 //! - A name that was made, moved or removed survives only with [`crate::rt::disk::sync_dir`] of its directory; of those
 //!   that were not synced the first few of a directory survive, or all, or none. A move between directories happens in
-//!   both or in neither.
+//!   both or in neither. With [`FaultPlan::names_out_of_order`] those of a directory survive in any combination.
 //! - Syncing a file makes nothing but that file durable, unlike on file systems with one journal.
 //!
 //! A failed datasync loses some of the writes it was for, for good, although they can be read until the crash, as on

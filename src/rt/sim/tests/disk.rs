@@ -463,3 +463,53 @@ fn blocking_files_live_on_the_same_disk() {
     assert!(outcomes.contains(&b"durable "[..]));
     assert!(outcomes.iter().all(|found| found.starts_with(b"durable ")));
 }
+
+#[test]
+fn a_planned_crash_counts_what_is_near() {
+    Sim::new(1).run(async move {
+        let process = sim::spawn_process("d", async move {
+            sim::disk::set_faults(FaultPlan {
+                crash_at_op: Some(2),
+                crash_near: Some("/f".to_string()),
+                ..FaultPlan::default()
+            });
+            let other = File::open("/other", &create()).await.expect("open");
+            write(&other, 1, 0, 1).await.expect("not counted");
+            let file = File::open("/f", &create()).await.expect("the first");
+            write(&other, 2, 4096, 1).await.expect("not counted");
+            let _ = disk::rename("/f", "/g").await;
+            drop(file);
+            panic!("it crashed before");
+        });
+        assert_eq!(sim::exited(process).await, sim::Exit::Killed);
+    });
+}
+
+#[test]
+fn names_may_survive_out_of_order() {
+    let there = |names_out_of_order: bool| {
+        outcomes(
+            move || async move {
+                sim::disk::set_faults(FaultPlan {
+                    names_out_of_order,
+                    ..FaultPlan::default()
+                });
+                File::open("/a", &create()).await.expect("open");
+                disk::rename("/a", "/b").await.expect("rename");
+                File::open("/c", &create()).await.expect("open");
+            },
+            || async {
+                let entries = disk::read_dir("/").await.expect("a list");
+                entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()
+            },
+        )
+    };
+    let lists = |lists: &[&[&str]]| -> BTreeSet<Vec<String>> {
+        let list = |list: &&[&str]| list.iter().map(|name| name.to_string()).collect();
+        lists.iter().map(list).collect()
+    };
+    assert_eq!(there(false), lists(&[&[], &["a"], &["b"], &["b", "c"]]));
+    // The new file may be there without what was before it, but a move never without what it moves.
+    let all = lists(&[&[], &["a"], &["b"], &["c"], &["a", "c"], &["b", "c"]]);
+    assert_eq!(there(true), all);
+}
