@@ -13,6 +13,7 @@ use crate::wire::errors::ErrorCode;
 use crate::wire::messages::MetadataRequest;
 use crate::wire::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
+use crate::wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use crate::wire::messages::metadata::MetadataRequestTopic;
 
 /// What went wrong may be over the next time.
@@ -25,6 +26,9 @@ fn is_passing(code: ErrorCode) -> bool {
 
 /// The first version of DeleteTopics that names topics by id.
 const DELETE_BY_ID: i16 = 6;
+
+/// The first version of Fetch that names topics by id.
+const FETCH_BY_ID: i16 = 13;
 
 /// Creates a topic; gives its partitions when it is there.
 pub async fn create_topic(
@@ -107,7 +111,7 @@ async fn topic_id(client: &mut Client, name: &str) -> TopicId {
     }
 }
 
-async fn delete_topic(client: &mut Client, name: &str, id: TopicId) {
+pub async fn delete_topic(client: &mut Client, name: &str, id: TopicId) {
     client.oracle.deleting(id);
     let mut may_be_gone = false;
     loop {
@@ -143,9 +147,35 @@ async fn delete_topic(client: &mut Client, name: &str, id: TopicId) {
     let _ = client.refresh().await;
 }
 
-/// Creates topics, has them written and read, and deletes them while that goes on. A name is used again.
+/// Asks for records of a topic that was deleted: nobody knows it, whatever has its name now.
+pub async fn knock_at_deleted(client: &mut Client, name: &str, id: TopicId) {
+    let request = FetchRequest {
+        max_bytes: 1 << 20,
+        topics: vec![FetchTopic {
+            topic: name.to_string(),
+            topic_id: id,
+            partitions: vec![FetchPartition {
+                partition_max_bytes: 1 << 20,
+                ..FetchPartition::default()
+            }],
+        }],
+        ..FetchRequest::default()
+    };
+    let port = client.any_port();
+    let version = any_version::<FetchRequest>(FETCH_BY_ID);
+    // Without an answer it is not known to be there either.
+    if let Ok(answer) = client.call(port, version, &request).await {
+        let code = answer.responses[0].partitions[0].error_code;
+        let code = ErrorCode::from_code(code).expect("a known code");
+        assert_eq!(code, ErrorCode::UnknownTopicId, "{name} {id:?} was deleted");
+    }
+}
+
+/// Creates topics, has them written and read, and deletes them while that goes on. A name is used again, also while those
+/// who use the topic that had it before have not noticed yet.
 pub async fn create_and_delete(oracle: Oracle, topics: u64) {
     let mut client = Client::new(&oracle);
+    let mut behind = Vec::new();
     for _ in 0..topics {
         let name = format!("deletable-{}", below(2));
         let partitions = create_topic(&mut client, &name, 1 + below(3) as i32, Promise::Everything).await;
@@ -164,7 +194,12 @@ pub async fn create_and_delete(oracle: Oracle, topics: u64) {
         ));
         rt::sleep(Duration::from_millis(below(300))).await;
         delete_topic(&mut client, &name, id).await;
-        producing.await;
-        consuming.await;
+        behind.extend([producing, consuming]);
+        if below(2) == 0 {
+            knock_at_deleted(&mut client, &name, id).await;
+        }
+    }
+    for task in behind {
+        task.await;
     }
 }

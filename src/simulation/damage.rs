@@ -1,4 +1,5 @@
-//! Turns a bit in a file that is closed: whoever reads there must be told so, and everybody else must not notice.
+//! Turns a bit in a file that is closed: whoever reads damaged records must be told so, and everybody else must not notice.
+//! A damaged index nobody must notice: the segment has the last word.
 
 use std::ops::Range;
 use std::path::Path;
@@ -23,8 +24,8 @@ const BASE_OFFSET: Range<usize> = 0..8;
 pub struct Damage {
     /// The name of the partition's directory.
     dir: String,
-    /// The offsets of the batch with the bit.
-    batch: Range<i64>,
+    /// The offsets of the batch with the bit; `None` if the bit is of an index.
+    batch: Option<Range<i64>>,
     /// The offsets of its segment: of what lies behind the batch some may not be found any more.
     segment: Range<i64>,
 }
@@ -47,6 +48,18 @@ pub fn turn_a_bit() -> Option<Damage> {
         return None;
     }
     let (dir, segment) = closed[below(closed.len() as u64) as usize].clone();
+    let kind = ["index", "timeindex"][below(2) as usize];
+    let index = format!("{dir}/{:020}.{kind}", segment.start);
+    // It may have no entry.
+    let has_entries = disk.read(&index).is_ok_and(|bytes| !bytes.is_empty());
+    if below(4) == 0 && has_entries {
+        disk.flip_random_bit(&index).expect("a file");
+        return Some(Damage {
+            dir: dir.rsplit('/').next().expect("a name").to_string(),
+            batch: None,
+            segment,
+        });
+    }
     let path = format!("{dir}/{:020}.log", segment.start);
     let bytes = disk.read(&path).expect("a file");
     let position = below(bytes.len() as u64) as usize;
@@ -64,7 +77,7 @@ pub fn turn_a_bit() -> Option<Damage> {
             let header = batch.header();
             return Some(Damage {
                 dir: dir.rsplit('/').next().expect("a name").to_string(),
-                batch: header.base_offset.0..header.next_offset().0,
+                batch: Some(header.base_offset.0..header.next_offset().0),
                 segment,
             });
         }
@@ -85,7 +98,9 @@ pub async fn look_for_damage(oracle: &Oracle, damage: &Damage) {
     let mut client = Client::new(oracle);
     client.refresh_surely().await;
     for (name, partition) in oracle.live_partitions() {
-        let is_damaged = damage.dir == format!("{name}-{}", partition.partition);
+        let here = damage.dir == format!("{name}-{}", partition.partition);
+        let damaged = damage.batch.as_ref().filter(|_| here);
+        let is_damaged = damaged.is_some();
         let start = match list_offset(&mut client, &name, partition, EARLIEST).await {
             Ok(start) => start,
             // It was found at the start, and the partition is offline.
@@ -106,9 +121,9 @@ pub async fn look_for_damage(oracle: &Oracle, damage: &Damage) {
                     if is_damaged && damage.segment.contains(&position) =>
                 {
                     // A read of more than one batch is refused as a whole, so the error comes earlier, too.
-                    let is_it = damage.batch.contains(&position);
-                    reported |= is_it;
-                    position = if is_it { damage.batch.end } else { position + 1 };
+                    let it = damaged.filter(|batch| batch.contains(&position));
+                    reported |= it.is_some();
+                    position = it.map_or(position + 1, |batch| batch.end);
                 }
                 // Its beginning goes all the time.
                 ErrorCode::OffsetOutOfRange if oracle.promise(partition.topic).forgets() => {

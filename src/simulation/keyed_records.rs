@@ -37,6 +37,16 @@ pub fn make_records(count: i32) -> Vec<KeyedRecord> {
     (0..count).map(record).collect()
 }
 
+/// A record that takes so much room that the index gets an entry for it.
+pub fn make_padding() -> Vec<KeyedRecord> {
+    let mut value = vec![0; 3_100];
+    rt::random_bytes(&mut value);
+    vec![KeyedRecord {
+        key: format!("key {}", below(KEYS)),
+        value: Some(value.into()),
+    }]
+}
+
 /// Puts them into a batch, which carries its number in each of them.
 pub fn append_to(builder: &mut BatchBuilder, records: &[KeyedRecord], number: u64, timestamp_ms: i64) {
     for (nth, record) in records.iter().enumerate() {
@@ -80,6 +90,14 @@ fn open(batch: &BatchView<'_>) -> Vec<(Found, KeyedRecord)> {
     }
     assert_eq!(all.len(), batch.header().record_count as usize);
     all
+}
+
+/// The records there are, with their offsets and keys.
+pub fn keys_of(bytes: &[u8]) -> Vec<(i64, String)> {
+    let opened = batches(bytes).flat_map(|batch| open(&batch.expect("whole batches")));
+    opened
+        .map(|(found, content)| (found.offset, content.key))
+        .collect()
 }
 
 impl PartitionFacts {

@@ -1,12 +1,17 @@
 //! When all is over: reads everything, and holds it against what the clients were told.
 
+use std::time::Duration;
+
+use super::admin::knock_at_deleted;
 use super::client::{Client, Unanswered, any_version};
 use super::list_offset::{EARLIEST, LATEST, list_offset};
 use super::offset_committer::committed_offset;
 use super::oracle::Oracle;
 use super::promise::Promise;
+use super::server_life::{DATA_DIR, SERVER};
 use super::topic_changes::check_configs;
 use crate::base::ids::TopicPartition;
+use crate::rt::{self, sim};
 use crate::wire::errors::ErrorCode;
 use crate::wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 
@@ -18,6 +23,8 @@ pub struct Seen {
     pub lost_relaxed: i64,
     /// Files that were damaged.
     pub damaged: i64,
+    /// Full disks on which all went on that is to go on.
+    pub full: i64,
 }
 
 /// Checks all partitions of all topics, and what the groups have committed of them.
@@ -28,6 +35,10 @@ pub async fn look(oracle: &Oracle, groups: &[String]) -> Seen {
         let checked = check_configs(&mut client, &name, id).await;
         checked.expect("an answer, for nothing is wrong");
     }
+    for (name, id) in oracle.deleted_topics() {
+        knock_at_deleted(&mut client, &name, id).await;
+    }
+    wait_for_room_of_deleted().await;
     let mut seen = Seen::default();
     for (name, partition) in oracle.live_partitions() {
         let promise = oracle.promise(partition.topic);
@@ -65,8 +76,31 @@ pub async fn look(oracle: &Oracle, groups: &[String]) -> Seen {
     seen
 }
 
+/// The records of deleted topics go in bounded time. In the end all topics are gone that are deleted at all in a run. What was
+/// moved away as stray stays for a person to look at.
+async fn wait_for_room_of_deleted() {
+    let disk = sim::disk::of(SERVER);
+    let left = || {
+        let files = disk.files_below(DATA_DIR).expect("a directory");
+        let is_left = |path: &String| {
+            path.contains("/deletable-") && path.ends_with(".log") && !path.contains("-stray/")
+        };
+        files.into_iter().find(is_left)
+    };
+    let gone = rt::timeout(Duration::from_secs(60), async {
+        while left().is_some() {
+            rt::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert!(
+        gone.await.is_ok(),
+        "{:?} is left of a topic that was deleted",
+        left()
+    );
+}
+
 /// Everything from one offset to another. `None`: it begins later meanwhile.
-async fn read_all(
+pub async fn read_all(
     client: &mut Client,
     name: &str,
     partition: TopicPartition,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::keyed_records::{append_to, make_records};
+use super::keyed_records::{KeyedRecord, append_to, make_padding, make_records};
 use super::partition_facts::{PartitionFacts, Tried, UNCHANGED_FROM};
 use super::promise::Promise;
 use crate::base::ids::{ProducerEpoch, ProducerId, TopicId, TopicPartition};
@@ -203,6 +203,16 @@ impl Oracle {
             .state = TopicState::Deleting;
     }
 
+    /// The topics that must be gone, with their names.
+    pub fn deleted_topics(&self) -> Vec<(String, TopicId)> {
+        let facts = self.facts.borrow();
+        let deleted = facts
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.state == TopicState::Deleted);
+        deleted.map(|(id, topic)| (topic.name.clone(), *id)).collect()
+    }
+
     pub fn deleted(&self, id: TopicId) {
         self.facts
             .borrow_mut()
@@ -284,11 +294,30 @@ impl Oracle {
 
     /// Makes a batch that is written at most once.
     pub fn make_batch(&self, partition: TopicPartition, producer: Option<(ProducerId, i32)>) -> NewBatch {
+        let records = 1 + below(4) as i32;
+        let promise = self.promise(partition.topic);
+        let keyed = match promise.compacts() {
+            true => make_records(records),
+            false => Vec::new(),
+        };
+        self.make_batch_of(partition, producer, records, keyed)
+    }
+
+    /// Makes a batch for a compacted topic that takes much room.
+    pub fn make_padding(&self, partition: TopicPartition) -> NewBatch {
+        self.make_batch_of(partition, None, 1, make_padding())
+    }
+
+    fn make_batch_of(
+        &self,
+        partition: TopicPartition,
+        producer: Option<(ProducerId, i32)>,
+        records: i32,
+        keyed: Vec<KeyedRecord>,
+    ) -> NewBatch {
         let mut facts = self.facts.borrow_mut();
-        let promise = facts.topics[&partition.topic].promise;
         let number = facts.next_batch;
         facts.next_batch += 1;
-        let records = 1 + below(4) as i32;
         let compression = match below(4) {
             0 => Compression::Lz4,
             _ => Compression::None,
@@ -298,9 +327,7 @@ impl Oracle {
             builder = builder.producer(id, ProducerEpoch(0), sequence);
         }
         let timestamp_ms = rt::wall_ms();
-        let mut keyed = Vec::new();
-        if promise.compacts() {
-            keyed = make_records(records);
+        if !keyed.is_empty() {
             append_to(&mut builder, &keyed, number, timestamp_ms);
         } else {
             let value_bytes = match below(20) {

@@ -75,6 +75,42 @@ pub async fn produce(oracle: Oracle, kind: Kind, partitions: Vec<(String, TopicP
     }
 }
 
+/// Writes some batches to a compacted topic, each of which takes an entry of the index. Nothing goes wrong.
+pub async fn produce_keyed_padding(
+    client: &mut Client,
+    name: &str,
+    partition: TopicPartition,
+    batches: usize,
+) {
+    let oracle = client.oracle.clone();
+    for _ in 0..batches {
+        let batch = oracle.make_padding(partition);
+        let request = ProduceRequest {
+            acks: -1,
+            timeout_ms: 5000,
+            topic_data: vec![TopicProduceData {
+                name: name.to_string(),
+                topic_id: partition.topic,
+                partition_data: vec![PartitionProduceData {
+                    index: partition.partition,
+                    records: Some(batch.bytes.clone()),
+                }],
+            }],
+            ..ProduceRequest::default()
+        };
+        let port = client.leader(&partition).expect("a leader");
+        let answer = client
+            .call(port, any_version::<ProduceRequest>(0), &request)
+            .await;
+        let Ok(response) = answer else {
+            panic!("no answer, and nothing is wrong");
+        };
+        let (_, answer) = flatten(response).remove(0);
+        assert_eq!(answer.error_code, 0, "{name} {partition:?}, and nothing is wrong");
+        oracle.acknowledged(partition, batch.number, answer.base_offset);
+    }
+}
+
 async fn producer_id(client: &mut Client) -> ProducerId {
     loop {
         let request = InitProducerIdRequest {

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::admin::{create_and_delete, create_topic};
 use super::client::{Client, MOST_SHARDS};
+use super::compaction_end::wait_for_compaction;
 use super::consumer::{Sessions, consume};
 use super::damage::{look_for_damage, turn_a_bit};
+use super::full_disk::{CAPACITY, endure, fill_somehow};
 use super::group_member::{Group, take_part};
 use super::last_look::{Seen, look};
 use super::offset_committer::commit;
@@ -24,7 +26,19 @@ use crate::rt::sim::net::{self, NetPlan};
 use crate::rt::sim::{self, Sim};
 
 /// When nothing is wrong any more, everything must be done within this time.
-const RECOVERY_TIME: Duration = Duration::from_secs(120);
+const RECOVERY_TIME: Duration = Duration::from_secs(180);
+
+/// Where the power may go, and the most operations there before it does: changes of names and files that belong together.
+const CRASH_NEAR: [(&str, u64); 8] = [
+    (".cleaned", 12),
+    (".cleaned", 12),
+    (".swap", 4),
+    ("/keyed-", 60),
+    ("/wal/", 40),
+    ("-checkpoint", 20),
+    ("/deletable-", 30),
+    (".deleted", 6),
+];
 
 const SIMPLE_GROUP: &str = "simple";
 const GROUP: &str = "members";
@@ -38,6 +52,8 @@ struct Weather {
     disk_errors: bool,
     /// Connections are cut, or nothing passes for a while.
     network: bool,
+    /// Others fill the disk, and make room again.
+    full_disk: bool,
 }
 
 impl Weather {
@@ -46,11 +62,12 @@ impl Weather {
             crashes: !matches!(seed % 10, 0 | 1),
             disk_errors: matches!(seed % 10, 4..=6),
             network: matches!(seed % 10, 1 | 6..=8),
+            full_disk: matches!(seed % 10, 1 | 2 | 5 | 8),
         }
     }
 
     fn is_calm(self) -> bool {
-        !self.crashes && !self.disk_errors && !self.network
+        !self.crashes && !self.disk_errors && !self.network && !self.full_disk
     }
 }
 
@@ -80,8 +97,20 @@ async fn live(weather: Weather, oracle: &Oracle) {
         let paths = [None, Some("wal/".to_string()), Some("topic-".to_string())];
         plan.only_paths_with = paths[below(3) as usize].clone();
     }
+    if weather.full_disk {
+        plan.capacity_bytes = Some(CAPACITY);
+    }
+    plan.names_out_of_order = below(3) == 0;
     if weather.crashes && below(2) == 0 {
-        plan.crash_at_op = Some(1 + below([60, 600][below(2) as usize]));
+        match below(2) {
+            0 => plan.crash_at_op = Some(1 + below([60, 600][below(2) as usize])),
+            _ => {
+                let (near, ops) = CRASH_NEAR[below(CRASH_NEAR.len() as u64) as usize];
+                plan.crash_near = Some(near.to_string());
+                plan.crash_at_op = Some(1 + below(ops));
+                plan.names_out_of_order = below(3) > 0;
+            }
+        }
     }
     disk.set_faults(plan);
     let server = ServerLife::start(shards());
@@ -91,6 +120,12 @@ async fn live(weather: Weather, oracle: &Oracle) {
         1 => between_ms(5000, 12_000),
         _ => between_ms(100, 800),
     };
+    if weather.full_disk {
+        for _ in 0..below(4) {
+            server.has_ended_within(between_ms(0, 100)).await;
+            fill_somehow(&disk);
+        }
+    }
     if weather.network && below(2) == 0 && !server.has_ended_within(between_ms(50, 200)).await {
         match below(2) {
             0 => net::cut_all(server.process()),
@@ -118,7 +153,8 @@ async fn live(weather: Weather, oracle: &Oracle) {
     if outcome != Some(Ok(())) {
         oracle.server_died();
     }
-    let excused = weather.disk_errors || outcome.is_none();
+    disk.occupy(0);
+    let excused = weather.disk_errors || weather.full_disk || outcome.is_none();
     assert!(
         excused || outcome == Some(Ok(())),
         "{outcome:?}, and nothing is wrong"
@@ -312,20 +348,27 @@ async fn run(seed: u64) {
     oracle.set_calm(weather.is_calm());
     let finished = async {
         let clients = starting.await;
+        let changed = match weather.full_disk {
+            true => endure(&oracle).await,
+            false => false,
+        };
         clients.finished().await;
         clients.stopped().await;
+        changed
     };
-    let finished = rt::timeout(RECOVERY_TIME, finished).await;
-    assert!(
-        finished.is_ok(),
-        "everything gets done when nothing is wrong any more, but {}",
-        oracle.unfinished(GROUP)
-    );
+    let Ok(changed_when_full) = rt::timeout(RECOVERY_TIME, finished).await else {
+        panic!(
+            "everything gets done when nothing is wrong any more, but {}",
+            oracle.unfinished(GROUP)
+        );
+    };
     server.stop().await;
 
     let server = ServerLife::start(shards());
     server.serving().await;
+    wait_for_compaction(&oracle).await;
     let mut seen = look(&oracle, &[GROUP.to_string(), SIMPLE_GROUP.to_string()]).await;
+    seen.full = i64::from(changed_when_full);
     let with_damage = below(2) == 0;
     if with_damage && below(2) == 0 {
         sim::sigkill(server.process());
@@ -351,6 +394,7 @@ struct SeenInAll {
     forgotten: AtomicU64,
     lost_relaxed: AtomicU64,
     damaged: AtomicU64,
+    full: AtomicU64,
 }
 
 static SEEN: SeenInAll = SeenInAll {
@@ -358,6 +402,7 @@ static SEEN: SeenInAll = SeenInAll {
     forgotten: AtomicU64::new(0),
     lost_relaxed: AtomicU64::new(0),
     damaged: AtomicU64::new(0),
+    full: AtomicU64::new(0),
 };
 
 impl SeenInAll {
@@ -367,6 +412,7 @@ impl SeenInAll {
             (&self.forgotten, seen.forgotten),
             (&self.lost_relaxed, seen.lost_relaxed),
             (&self.damaged, seen.damaged),
+            (&self.full, seen.full),
         ] {
             all.fetch_add(u64::from(one > 0), Ordering::Relaxed);
         }
@@ -378,6 +424,7 @@ impl SeenInAll {
             ("records were deleted", &self.forgotten),
             ("a death took relaxed records", &self.lost_relaxed),
             ("a closed file was damaged", &self.damaged),
+            ("a full disk stopped nothing but records", &self.full),
         ] {
             let share = runs_with_it.load(Ordering::Relaxed);
             println!("{what} in {share} of {runs} runs");

@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What ends sooner under simulated time than by default.
 const SETTINGS: &[&str] = &[
+    "disk_reserve_bytes=4194304",
     "auto.create.topics.enable=false",
     "offsets.topic.num.partitions=3",
     "group.initial.rebalance.delay.ms=10",
@@ -50,8 +51,9 @@ fn hurry(options: &mut ShardLogOptions) {
     options.wal_file_bytes = [64 << 10, 512 << 10][below(2) as usize];
     options.wal_files = 2 + below(3) as u16;
     options.direct_run_bytes = [8 << 10, 32 << 10][below(2) as usize];
-    options.flush_bytes = 4 << 10;
-    options.flush_interval_ms = [5, 100][below(2) as usize];
+    // Where flushes are rare the write-ahead log's ring is what asks for them.
+    options.flush_bytes = [4 << 10, 4 << 10, 1 << 20][below(3) as usize];
+    options.flush_interval_ms = [5, 100, 5000][below(3) as usize];
     options.tail_bytes = [4 << 10, 32 << 10, 16 << 20][below(3) as usize];
     options.read_cache_bytes = [0, 64 << 10][below(2) as usize];
     options.open_files = [2, 512][below(2) as usize];

@@ -74,7 +74,7 @@ pub async fn configure(oracle: Oracle, topics: Vec<(String, TopicId)>, stop: Rc<
     }
 }
 
-async fn set_config(client: &mut Client, name: &str, id: TopicId, config: &str, value: &str) {
+pub async fn set_config(client: &mut Client, name: &str, id: TopicId, config: &str, value: &str) {
     client.oracle.configuring(id, config);
     loop {
         let request = IncrementalAlterConfigsRequest {
