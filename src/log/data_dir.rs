@@ -99,6 +99,8 @@ pub struct DataDir {
     has_futures: bool,
     /// Whether our checkpoint file could not be read.
     checkpoint_is_damaged: bool,
+    /// Whether the server had stopped in order.
+    was_clean: bool,
     book: Mutex<Book>,
     room: DiskRoom,
     health: DirectoryHealth,
@@ -150,6 +152,7 @@ impl DataDir {
         let entries = blocking::read_dir(&path).map_err(|e| FileError::new(&path, "list", &e))?;
         let mut doomed_dirs = Vec::new();
         let mut has_futures = false;
+        let mut was_clean = false;
         for entry in &entries {
             let of_entry = path.join(&entry.name);
             if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
@@ -157,6 +160,7 @@ impl DataDir {
             } else if entry.is_dir && entry.name.ends_with(FUTURE_SUFFIX) {
                 has_futures = true;
             } else if entry.name == CLEAN_SHUTDOWN && serves {
+                was_clean = true;
                 blocking::remove_file(&of_entry).map_err(|e| FileError::new(&of_entry, "remove", &e))?;
             }
         }
@@ -234,6 +238,7 @@ impl DataDir {
             doomed_dirs: Mutex::new(doomed_dirs),
             has_futures,
             checkpoint_is_damaged,
+            was_clean,
             book: Mutex::new(book),
             room,
             health,
@@ -316,6 +321,11 @@ impl DataDir {
     /// Whether there were, at the opening, copies of partitions that were to go here.
     pub(super) fn has_futures(&self) -> bool {
         self.has_futures
+    }
+
+    /// Whether the server had stopped in order before the opening.
+    pub(super) fn was_clean(&self) -> bool {
+        self.was_clean
     }
 
     /// Takes away what a crash has left of topics that are no more, before anybody looks for partitions: directories that still

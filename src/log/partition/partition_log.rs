@@ -94,6 +94,8 @@ pub(in crate::log) struct WriterState {
     pub old_snapshot: Option<Offset>,
     /// Up to this byte of the last segment its index files were written.
     pub indexed_bytes: u64,
+    /// Whether nothing was written since an orderly shutdown: its files are as that leaves them.
+    pub at_rest: bool,
 }
 
 /// What recovery or creation makes a partition of.

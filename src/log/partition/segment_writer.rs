@@ -238,6 +238,7 @@ impl PartitionLog {
         if let Some(segment) = state.segment_mut(base) {
             segment.producers_at_base = None;
         }
+        state.writer.at_rest = false;
         state.writer.segment = Some(base);
         state.writer.file_bytes = 0;
         state.writer.indexed_bytes = 0;
@@ -257,6 +258,7 @@ impl PartitionLog {
             let writer = &mut self.state.borrow_mut().writer;
             // Compaction may replace a closed segment: no scan point may lead into it.
             writer.scan_point = None;
+            writer.at_rest = false;
             writer.file_bytes
         };
         file.set_len(bytes)
@@ -278,25 +280,33 @@ impl PartitionLog {
     }
 
     /// Writes the index files of a segment from what is in memory.
-    pub(in crate::log) async fn write_indexes(&self, base: Offset) -> Result<(), FileError> {
-        let files = {
-            let mut state = self.state.borrow_mut();
-            match state.segment_mut(base).map(|s| &mut s.index) {
-                Some(SegmentIndex::Building(index)) => {
-                    index.close();
-                    Some((
-                        OffsetIndex::encode(index.offsets()),
-                        TimeIndex::encode(index.times()),
-                    ))
-                }
-                _ => None,
-            }
-        };
-        if let Some((offsets, times)) = files {
-            write_whole(&SegmentFile::OffsetIndex.path(&self.dir, base), offsets).await?;
-            write_whole(&SegmentFile::TimeIndex.path(&self.dir, base), times).await?;
+    async fn write_indexes(&self, base: Offset) -> Result<(), FileError> {
+        for (kind, bytes) in self.last_indexes(base).into_iter().flatten() {
+            write_whole(&kind.path(&self.dir, base), bytes).await?;
         }
         Ok(())
+    }
+
+    /// The index files of a segment, if they are made of what is in memory: complete, so that nothing can be added.
+    pub(in crate::log) fn last_indexes(&self, base: Offset) -> Option<[(SegmentFile, Vec<u8>); 2]> {
+        let mut state = self.state.borrow_mut();
+        match state.segment_mut(base).map(|s| &mut s.index) {
+            Some(SegmentIndex::Building(index)) => {
+                index.close();
+                Some([
+                    (SegmentFile::OffsetIndex, OffsetIndex::encode(index.offsets())),
+                    (SegmentFile::TimeIndex, TimeIndex::encode(index.times())),
+                ])
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its files are as an orderly shutdown leaves them.
+    pub(in crate::log) fn is_at_rest(&self) -> bool {
+        let state = self.state.borrow();
+        let is_written = state.writer.written.stream == state.tail.end().stream;
+        state.writer.at_rest && is_written && !state.epochs_dirty && state.stopped.is_none()
     }
 
     /// Appends whole batches to the segment's file: from the last block that is not full, in aligned writes.
@@ -306,6 +316,7 @@ impl PartitionLog {
         let last_block = self.last_block(&file, &path).await?;
         let file_bytes = self.state.borrow().writer.file_bytes;
         let start = file_bytes - last_block.len() as u64;
+        self.state.borrow_mut().writer.at_rest = false;
         let (pieces, new_last_block) = pieces(&last_block, batches);
         let writes: Vec<_> = pieces
             .into_iter()

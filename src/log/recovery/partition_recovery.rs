@@ -89,6 +89,7 @@ pub(in crate::log) async fn recover_segments(
         checkpoint: &checkpoint,
         begin,
         indexed_bytes: 0,
+        nothing_behind: false,
         epochs,
         epochs_dirty: false,
         producers: ProducerTable::default(),
@@ -127,12 +128,16 @@ pub(in crate::log) async fn recover_segments(
         excess,
         begin,
         indexed_bytes,
+        nothing_behind,
         ..
     } = scan;
     let last = segments.back().map(|s| s.base);
     let scan_point = begin
         .map(|begin| begin.point)
         .filter(|point| Some(point.base) == last);
+    let snapshot = SegmentFile::ProducerSnapshot.name(end);
+    let at_rest =
+        nothing_behind && data_dir.was_clean() && entries.iter().any(|e| e.name == snapshot && e.len > 0);
     let writer = WriterState {
         busy: false,
         directory_durable,
@@ -145,6 +150,7 @@ pub(in crate::log) async fn recover_segments(
         scan_point,
         old_snapshot: None,
         indexed_bytes,
+        at_rest,
     };
     let first = logs.first().map_or(Offset::ZERO, |(base, _)| *base);
     if segments.is_empty() {
@@ -320,6 +326,8 @@ struct Scan<'a> {
     begin: Option<Begin>,
     /// Up to this byte the last segment's index was on the disk.
     indexed_bytes: u64,
+    /// Whether the last segment ends where reading was to begin.
+    nothing_behind: bool,
     epochs: EpochCache,
     epochs_dirty: bool,
     producers: ProducerTable,
@@ -413,6 +421,7 @@ impl Scan<'_> {
             self.indexed_bytes = index.indexed_bytes();
             if next_base.is_none() && point.position == file_bytes {
                 // All of it is synced, and nothing stands behind it: the file need not even be opened.
+                self.nothing_behind = true;
                 segment.bytes = file_bytes;
                 segment.index = SegmentIndex::Building(Box::new(index));
                 self.segments.push_back(segment);

@@ -107,3 +107,59 @@ fn records_of_an_old_log_are_durable_before_it_goes() {
         assert!(written.get() > 0);
     });
 }
+
+/// A record to each partition, an orderly stop and a start, and how many operations change something on the disk at a stop
+/// after that.
+async fn changes_of_a_stop(partitions: i32) -> u64 {
+    let writing = sim::spawn_process("server", async move {
+        let server = Server::start(specs(partitions), |_| {}).await;
+        for log in online(&server) {
+            append(&log, batch(1, b"one record")).await;
+        }
+        server.stop().await;
+    });
+    assert_eq!(sim::exited(writing).await, sim::Exit::Finished);
+    let changes = Rc::new(Cell::new(0));
+    let counted = changes.clone();
+    let resting = sim::spawn_process("server", async move {
+        let server = Server::start(specs(partitions), |_| {}).await;
+        let disk = sim::disk::of("server");
+        disk.set_faults(FaultPlan::default());
+        server.stop().await;
+        counted.set(disk.changes_started());
+    });
+    assert_eq!(sim::exited(resting).await, sim::Exit::Finished);
+    changes.get()
+}
+
+#[test]
+fn a_stop_writes_nothing_for_partitions_that_rest() {
+    sim::check_seeds(
+        "a_stop_writes_nothing_for_partitions_that_rest",
+        0..3,
+        |_| async {
+            let few = changes_of_a_stop(3).await;
+            let many = changes_of_a_stop(150).await;
+            assert!(
+                many <= few + 2,
+                "{many} changes of the disk where {few} were enough"
+            );
+            // What was written to since has its files made again, and is found.
+            let run = sim::spawn_process("server", async move {
+                for life in 1..4 {
+                    let server = Server::start(specs(10), |_| {}).await;
+                    for (nth, log) in online(&server).into_iter().enumerate() {
+                        let expected = if nth < 3 { 1 + life } else { life };
+                        if nth % 2 == 0 {
+                            append(&log, batch(1, b"one more")).await;
+                            assert_eq!(log.log_end(), Offset(expected + 1), "{log:?} in life {life}");
+                        }
+                        assert!(!read_all(&log).await.unwrap().is_empty());
+                    }
+                    server.stop().await;
+                }
+            });
+            assert_eq!(sim::exited(run).await, sim::Exit::Finished);
+        },
+    );
+}

@@ -73,6 +73,12 @@ pub async fn write_file_atomic(path: impl AsRef<Path>, bytes: Vec<u8>) -> io::Re
     backend::disk::write_file_atomic(path.as_ref(), bytes).await
 }
 
+/// Replaces a small file, or makes it, without waiting for the disk: after a crash there may be the old content, the new one,
+/// or neither, in part. For what is checked by who reads it, and can be made again.
+pub async fn write_file_unsynced(path: impl AsRef<Path>, bytes: Vec<u8>) -> io::Result<()> {
+    backend::disk::write_file_unsynced(path.as_ref(), bytes).await
+}
+
 /// Prepares the executor for the device `dir` is on. The first [`super::File::open`] does it by itself; called at start,
 /// errors (no permission, a file system without direct I/O) speak there.
 pub async fn prime(dir: impl AsRef<Path>) -> io::Result<()> {

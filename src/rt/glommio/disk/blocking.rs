@@ -60,6 +60,14 @@ pub(in crate::rt) fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<
     sync_dir(parent(path))
 }
 
+pub(in crate::rt) fn write_file_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = OsString::from(path);
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    fs::write(&temporary, bytes)?;
+    fs::rename(&temporary, path)
+}
+
 pub(in crate::rt) fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(path)? {

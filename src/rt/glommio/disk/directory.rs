@@ -55,6 +55,11 @@ pub(in crate::rt) async fn write_file_atomic(path: &Path, bytes: Vec<u8>) -> io:
     removing(move || blocking::write_file_atomic(&path, &bytes)).await
 }
 
+pub(in crate::rt) async fn write_file_unsynced(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
+    let path = path.to_owned();
+    removing(move || blocking::write_file_unsynced(&path, &bytes)).await
+}
+
 async fn removing(job: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
     let guard = Removing::enter().await;
     blocking_job::run_holding(guard, job).await

@@ -9,7 +9,7 @@ mod prime;
 
 pub(in crate::rt) use directory::{
     create_dir_all, read_dir, read_file, remove_dir_all, remove_file, rename, space, sync_dir,
-    write_file_atomic,
+    write_file_atomic, write_file_unsynced,
 };
 pub(in crate::rt) use file::{File, ReadBuf};
 pub(in crate::rt) use io_buf::IoBuf;

@@ -295,6 +295,23 @@ pub(in crate::rt) async fn write_file_atomic(path: &Path, bytes: Vec<u8>) -> io:
     sync_dir(path.parent().unwrap_or(Path::new("/"))).await
 }
 
+pub(in crate::rt) async fn write_file_unsynced(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
+    let temporary = blocking::temporary(path);
+    let options = OpenOptions {
+        write: true,
+        create: true,
+        truncate: true,
+        ..OpenOptions::default()
+    };
+    let file = File::open(&temporary, &options).await?;
+    let (node, path_of_it) = (file.node, file.path.clone());
+    operate(file.disk.clone(), Kind::Write, &file.path, move |disk, world| {
+        disk.finish_write(world, &path_of_it, node, 0, bytes.into(), Durability::Pending)
+    })
+    .await?;
+    rename(&temporary, path).await
+}
+
 /// There is nothing to prepare.
 pub(in crate::rt) async fn prime(dir: &Path) -> io::Result<()> {
     read_dir(dir).await.map(|_| ())

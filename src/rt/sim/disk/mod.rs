@@ -23,7 +23,7 @@ mod tree;
 
 pub(in crate::rt) use async_ops::{
     File, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, space, sync_dir,
-    write_file_atomic,
+    write_file_atomic, write_file_unsynced,
 };
 pub(super) use device::Disk;
 pub use faults::{FaultPlan, SimDisk, of, set_faults};
