@@ -144,13 +144,16 @@ fn the_cpus_are_those_of_the_affinity() {
     rt::probe().expect("the tests run where the broker can");
     let cpu = *cpus.last().expect("one at least");
     let (sender, mut receiver) = mailbox::channel(1);
+    let (stay, mut may_end) = mailbox::channel::<()>(1);
     let shard = rt::spawn_shard("pinned".to_owned(), Some(cpu), move || async move {
         sender.send(rt::available_cpus()).await.expect("the test waits");
+        may_end.recv().await;
     })
     .expect("a shard");
     shard.expect_end();
     rt::block_on_control(async move {
         assert_eq!(receiver.recv().await, Some(vec![cpu]));
+        drop(stay);
         shard.join().await;
     });
     let nowhere = rt::spawn_shard("nowhere".to_owned(), Some(100_000), || async {}).expect_err("no such CPU");
