@@ -101,6 +101,17 @@ struct Ahead {
     unreadable: bool,
 }
 
+/// Of a file that can't be read: it counts as the last.
+const UNKNOWN_USE: u64 = u64::MAX;
+
+/// What is known of a file's place among the others.
+enum Use {
+    Known(u64),
+    /// It may have been used, but what tells could not be read.
+    Unreadable,
+    None,
+}
+
 impl WalChain {
     /// Opens the files and brings them into order: those of a ring, or one that was taken out of it.
     pub async fn open(data_dir: &DataDir, ids: &[WalFileId]) -> std::io::Result<WalChain> {
@@ -139,17 +150,21 @@ impl WalChain {
                 file_use: 0,
                 first: first.map(|h| h.frame),
             };
-            let file_use = match first {
-                Some(header) => Some(header.file_use),
+            let used = match first {
+                Some(header) => Use::Known(header.file_use),
                 None => chain.newest_use(&chain_file).await,
             };
-            match file_use {
-                Some(file_use) => {
+            match used {
+                Use::Known(file_use) => {
                     chain_file.file_use = file_use;
                     chain.files.push(chain_file);
                 }
+                Use::Unreadable => {
+                    chain_file.file_use = UNKNOWN_USE;
+                    chain.files.push(chain_file);
+                }
                 // Never written, or only begun.
-                None => chain_file.file.close().await?,
+                Use::None => chain_file.file.close().await?,
             }
         }
         chain.files.sort_by_key(|f| f.file_use);
@@ -253,6 +268,14 @@ impl WalChain {
         ahead.retired_below = ahead.retired_below.max(self.retired_below);
         let expected = self.expected.unwrap_or(0);
         let (path, position) = (self.files[self.file].path.clone(), self.position);
+        if let Some((number, file, position)) = ahead.next
+            && Some(number) == self.expected
+            && (file, position) != (self.file, self.position)
+        {
+            // In a file whose beginning could not be read at first.
+            (self.file, self.position) = (file, position);
+            return;
+        }
         let unreadable = unreadable || ahead.unreadable;
         if ahead.durable_below <= expected && !unreadable {
             info!(wal = %path.display(), position, frame = expected, "the write-ahead log ends here");
@@ -339,7 +362,8 @@ impl WalChain {
                             .map(|begin| (h, begin, false))
                     });
                     for (header, begin, is_front) in front.into_iter().chain(back) {
-                        if header.file_use != file.file_use || header.frame < expected {
+                        let of_this_use = [header.file_use, UNKNOWN_USE].contains(&file.file_use);
+                        if !of_this_use || header.frame < expected {
                             continue;
                         }
                         ahead
@@ -352,7 +376,8 @@ impl WalChain {
                         }
                         ahead.durable_below = ahead.durable_below.max(header.durable_below);
                         ahead.retired_below = ahead.retired_below.max(header.retired_below);
-                        let later = header.frame > expected || (self.expected.is_none() && !here);
+                        let elsewhere = !here && self.expected.is_none_or(|n| n == header.frame);
+                        let later = header.frame > expected || elsewhere;
                         if is_front && later && ahead.next.is_none_or(|(n, _, _)| header.frame < n) {
                             ahead.next = Some((header.frame, index, begin));
                         }
@@ -366,11 +391,13 @@ impl WalChain {
     }
 
     /// The number of times the ring had gone on to a file when the newest frame in `file` was written.
-    async fn newest_use(&self, file: &ChainFile) -> Option<u64> {
+    async fn newest_use(&self, file: &ChainFile) -> Use {
         let mut newest = None;
+        let mut unreadable = false;
         let mut at = 0;
         while at + BLOCK <= file.bytes {
             let Ok(bytes) = file.file.read_at(at, SCAN_BYTES).await else {
+                unreadable = true;
                 at += SCAN_BYTES as u64;
                 continue;
             };
@@ -380,7 +407,11 @@ impl WalChain {
             at += (bytes.len() as u64).max(BLOCK) / BLOCK * BLOCK;
             rt::yield_if_needed().await;
         }
-        newest
+        match newest {
+            Some(file_use) => Use::Known(file_use),
+            None if unreadable => Use::Unreadable,
+            None => Use::None,
+        }
     }
 
     fn header(&self, bytes: &[u8], file_bytes: u64) -> Option<FrameHeader> {

@@ -214,3 +214,51 @@ fn an_error_on_a_write_ahead_log_stops_its_shard_alone() {
         &[0, 1],
     );
 }
+
+#[test]
+fn a_write_ahead_log_file_that_can_not_be_read_is_not_taken_for_an_empty_one() {
+    sim::check_seeds("an_unreadable_file_is_no_empty_one", 0..20, |_| async {
+        let disk = sim::disk::of("server");
+        let written = Rc::new(std::cell::Cell::new(Offset(0)));
+        let writing = sim::spawn_process("server", {
+            let written = written.clone();
+            async move {
+                let server = TwoShards::start().await;
+                // Each commit takes a block, of a file that has 32: the next file is begun.
+                for _ in 0..34 + below(20) {
+                    append(&server.logs[0], batch(1, b"small")).await;
+                    written.set(server.logs[0].durable_end());
+                }
+                rt::sleep(Duration::from_secs(3600)).await;
+            }
+        });
+        while written.get() < Offset(34) {
+            rt::sleep(Duration::from_millis(1)).await;
+        }
+        sim::sigkill(writing);
+        sim::exited(writing).await;
+        let look = |written: Offset, may_be_offline: bool| async move {
+            let data_dir = DataDir::open(DIR).unwrap();
+            let mut options = ShardLogOptions::new(data_dir.clone(), ShardId(0));
+            options.wal_file_bytes = 128 << 10;
+            let shard = ShardLog::open(options).await.unwrap();
+            for (id, log) in shard.recover(vec![spec(0)]).await {
+                match log {
+                    Ok(log) => assert!(log.log_end() >= written, "{id:?} ends at {}", log.log_end()),
+                    Err(e) => assert!(may_be_offline, "{id:?}: {e}"),
+                }
+            }
+        };
+        // The segments have some of it or none; the second file has the newest.
+        disk.set_faults(FaultPlan {
+            read_error: [1.0, 0.5][below(2) as usize],
+            only_paths_with: Some("-0000-01.wal".to_string()),
+            ..FaultPlan::default()
+        });
+        let starting = sim::spawn_process("server", look(written.get(), true));
+        assert_eq!(sim::exited(starting).await, sim::Exit::Finished);
+        disk.set_faults(FaultPlan::default());
+        let starting = sim::spawn_process("server", look(written.get(), false));
+        assert_eq!(sim::exited(starting).await, sim::Exit::Finished);
+    });
+}
