@@ -64,8 +64,8 @@ pub(in crate::rt) fn yield_now() -> impl Future<Output = ()> {
     })
 }
 
-/// How long a task may keep the others waiting. glommio's timer counts from when the executor last looked at I/O, and is far
-/// longer: a few tasks that each use it up put every step of every request off by as many milliseconds.
+/// How long a task may keep the others waiting. glommio's timer counts from when the executor last looked at I/O, and only
+/// ends a turn that asks: a task that goes on for milliseconds puts every step of every request off by as many.
 const LONGEST_TURN: Duration = Duration::from_micros(100);
 
 thread_local! {

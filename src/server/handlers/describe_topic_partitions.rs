@@ -21,9 +21,6 @@ use crate::wire::messages::describe_topic_partitions::{
 };
 use crate::wire::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 
-/// The leader of a partition that has none.
-const NO_LEADER: i32 = -1;
-
 /// Answers with the topics from the cursor on.
 pub async fn handle(
     cx: &RequestContext,
@@ -131,7 +128,7 @@ fn partition(partition: PartitionImage) -> DescribeTopicPartitionsResponsePartit
         return DescribeTopicPartitionsResponsePartition {
             error_code: ErrorCode::LeaderNotAvailable.code(),
             partition_index: partition.partition,
-            leader_id: NO_LEADER,
+            leader_id: nodes::NO_LEADER,
             leader_epoch: partition.leader_epoch.0,
             replica_nodes: nodes::ids(&partition.replicas),
             isr_nodes: Vec::new(),

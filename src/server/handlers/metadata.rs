@@ -35,9 +35,6 @@ use crate::wire::messages::{MetadataRequest, MetadataResponse};
 /// How long an answer waits for topics to be created, in milliseconds. Clients give up on an answer after 30 s or more.
 const CREATE_WITHIN_MS: i32 = 10_000;
 
-/// The leader of a partition that has none.
-const NO_LEADER: i32 = -1;
-
 /// The first version that can ask by id.
 const FIRST_BY_ID: i16 = 12;
 
@@ -225,7 +222,7 @@ fn partition(partition: PartitionImage) -> MetadataResponsePartition {
         return MetadataResponsePartition {
             error_code: ErrorCode::LeaderNotAvailable.code(),
             partition_index: partition.partition,
-            leader_id: NO_LEADER,
+            leader_id: nodes::NO_LEADER,
             leader_epoch: partition.leader_epoch.0,
             replica_nodes: nodes::ids(&partition.replicas),
             isr_nodes: Vec::new(),

@@ -4,6 +4,9 @@ use crate::base::ids::NodeId;
 use crate::metadata::ClusterImage;
 use crate::server::context::{Endpoint, RequestContext};
 
+/// The leader of a partition that has none.
+pub const NO_LEADER: i32 = -1;
+
 /// Where this client reaches each node, ascending by node id.
 pub fn endpoints(cx: &RequestContext, image: &ClusterImage) -> Vec<Endpoint> {
     image.nodes().map(|node| cx.endpoint(node.shard())).collect()

@@ -49,9 +49,7 @@ pub(in crate::rt) fn read(path: &Path, max_len: u64) -> io::Result<Vec<u8>> {
 }
 
 pub(in crate::rt) fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = OsString::from(path);
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
+    let temporary = temporary(path);
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;
     file.sync_data()?;
@@ -61,11 +59,15 @@ pub(in crate::rt) fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<
 }
 
 pub(in crate::rt) fn write_file_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = OsString::from(path);
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
+    let temporary = temporary(path);
     fs::write(&temporary, bytes)?;
     fs::rename(&temporary, path)
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut temporary = OsString::from(path);
+    temporary.push(".tmp");
+    PathBuf::from(temporary)
 }
 
 pub(in crate::rt) fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
