@@ -125,7 +125,11 @@ impl WalChain {
             position: 0,
             expected: None,
             first: None,
-            retired_below: data_dir.retired_below(run, shard),
+            // What left the ring with a file is needed, whatever number the ring has come to since.
+            retired_below: match ids[0].kind {
+                WalFileKind::Ring => data_dir.retired_below(run, shard),
+                WalFileKind::Pinned => 0,
+            },
             ready: Vec::new(),
         };
         for id in ids {
