@@ -479,8 +479,16 @@ async fn close_partition(log: Rc<PartitionLog>) -> bool {
         return true;
     }
     let _permit = log.shard.segment_writes.take(1).await;
+    if log.durable_end() < log.log_end() {
+        // Relaxed records that no write-ahead log has: there is no later.
+        log.state.borrow_mut().may_use_reserve = true;
+    }
     // An error has stopped the partition and was logged there.
     if log.write_tail(SyncMode::Now).await.is_err() {
+        let (durable_end, high_watermark) = (log.durable_end(), log.high_watermark());
+        if durable_end < high_watermark {
+            error!(partition = ?log, from = %durable_end, to = %high_watermark, "records that were acknowledged before they were on disk (durability = relaxed) are lost");
+        }
         return false;
     }
     let _turn = log.writer_turn().await;

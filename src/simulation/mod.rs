@@ -8,7 +8,7 @@
 //! what was acknowledged is there once, at its offset; what was not is there whole or not at all; a retry of an idempotent
 //! producer is never written twice; positions and committed offsets never go back; deleted topics stay deleted;
 //! nothing is invented. What a topic promises beside that is in `promise.rs`: retention takes no record before its time and brings none
-//! back, compaction keeps of each key the newest record, and of a relaxed topic a death takes its end alone. In the end a bit
+//! back, compaction keeps of each key the newest record, and of a relaxed topic a death, or a disk that fails or is full, takes its end alone. In the end a bit
 //! of a closed segment is turned (`damage.rs`): who reads there gets an error, and nobody else notices.
 //! When the faults end, everything must get on within a bounded time: clients finish, compaction leaves each key once
 //! (`compaction_end.rs`), deleted topics leave no file, and a disk that others fill refuses records and nothing else until

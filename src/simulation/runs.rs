@@ -150,7 +150,8 @@ async fn live(weather: Weather, oracle: &Oracle) {
         }
     }
     let outcome = server.ended().await;
-    if outcome != Some(Ok(())) {
+    // What is in memory alone an orderly stop does not save either where the disk fails or is full.
+    if outcome != Some(Ok(())) || weather.disk_errors || weather.full_disk {
         oracle.server_died();
     }
     disk.occupy(0);
