@@ -125,6 +125,7 @@ impl Committer {
             match partition.commit_choice(direct_run_bytes, self.limits.payload_bytes) {
                 CommitChoice::Nothing | CommitChoice::Wait => continue,
                 CommitChoice::Direct => self.write_directly(partition),
+                CommitChoice::NoRoom if self.shard.room.is_leaving() => self.commit_last(partition),
                 CommitChoice::NoRoom => self.commit_later(partition),
                 CommitChoice::Wal => {
                     let run = partition.take_for_wal(room);
@@ -202,12 +203,35 @@ impl Committer {
         });
     }
 
+    /// The shard is about to stop, so no more room is to be expected: tries once more, then tells who waits. The partition stops
+    /// alone, for what fits the write-ahead log has its room.
+    fn commit_last(&self, partition: Rc<PartitionLog>) {
+        {
+            let mut state = partition.state.borrow_mut();
+            state.direct = true;
+            // Relaxed records are acknowledged, and nothing else has them.
+            state.may_use_reserve |= state.positions.durable_end < state.positions.high_watermark;
+        }
+        let (shard, flights) = (self.shard.clone(), self.flights.clone());
+        rt::spawn(async move {
+            let _permit = shard.segment_writes.take(1).await;
+            let written = partition.write_tail(SyncMode::Direct).await;
+            partition.state.borrow_mut().direct = false;
+            if written.is_err() {
+                partition.stop(LogStopped::ShuttingDown);
+            } else if partition.has_queued() {
+                shard.queue_commit(&partition);
+            }
+            flights.landed.notify_all();
+        });
+    }
+
     /// Queues a partition again when the disk has been looked at.
     fn commit_later(&self, partition: Rc<PartitionLog>) {
         let shard = self.shard.clone();
         rt::spawn(async move {
             shard.room.pause().await;
-            if !shard.room.is_leaving() && partition.has_queued() {
+            if partition.has_queued() {
                 shard.queue_commit(&partition);
             }
         });

@@ -65,26 +65,26 @@ impl WalKeeper {
             let room = self.ring.borrow_mut().make_room(bytes);
             self.tend();
             let is_full = self.shard.room.is_full();
-            self.shard.room.set_stuck(!room && is_full);
+            // The last look may have found enough for the reserve, and not for a file as well.
+            let has_none = self.ring.borrow().usable() == 0 && self.no_room_at.get().is_some();
+            self.shard.room.set_stuck(!room && (is_full || has_none));
             if room {
                 return Ok(true);
             }
             if let Some(LogStopped::WalFailed(e) | LogStopped::DirectoryFailed(e)) = self.shard.stopped() {
                 return Err((*e).clone());
             }
-            if !self.creating.get()
-                && !self.retiring.get()
-                && let Some(e) = &*self.no_more.borrow()
-            {
+            let nothing_comes = !self.creating.get() && !self.retiring.get();
+            if nothing_comes && let Some(e) = &*self.no_more.borrow() {
                 return Err(e.clone());
             }
-            if is_full && self.shard.room.is_leaving() {
+            if (is_full || nothing_comes) && self.shard.room.is_leaving() {
                 self.shard.stop(LogStopped::ShuttingDown);
                 self.wake_partitions();
                 return Ok(false);
             }
             // Who is kept waiting by the memory's limit is to be refused now.
-            if is_full {
+            if is_full || has_none {
                 self.shard.room_event.notify_all();
             }
             // Each look at the disk may bring room.
@@ -162,7 +162,10 @@ impl WalKeeper {
         )
         .await
         {
-            Ok(file) => self.ring.borrow_mut().add(file),
+            Ok(file) => {
+                self.ring.borrow_mut().add(file);
+                self.no_room_at.set(None);
+            }
             Err(e) if e.is_no_room() => self.no_room_at.set(Some(self.shard.room.looks())),
             Err(e) => {
                 warn!(error = %e, "no further write-ahead log file can be made");
@@ -226,8 +229,11 @@ impl WalKeeper {
         match released {
             Ok(()) if stuck => self.ring.borrow_mut().pinned(retiring),
             Ok(()) => self.ring.borrow_mut().retired(retiring),
-            // It stays as it is, and whoever asks next tries again.
-            Err(e) if e.is_no_room() => self.shard.room.pause().await,
+            // It stays as it is, and whoever asks next tries again. Who stops must not have to look at the disk to see that.
+            Err(e) if e.is_no_room() => {
+                self.shard.room.hit(&e).await;
+                self.shard.room.pause().await;
+            }
             Err(e) => {
                 error!(
                     shard = self.shard.options.shard.0,

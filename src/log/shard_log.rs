@@ -8,7 +8,7 @@ use super::errors::TailNotWritten;
 use super::file_names::{DELETE_SUFFIX, SegmentFile, doomed_dir};
 use super::flusher::{Flusher, Partitions, WalKeeper};
 use super::housekeeping::Housekeeping;
-use super::partition::{PartitionLog, SyncMode};
+use super::partition::{AppendOrigin, PartitionLog, SyncMode};
 use super::producer::encode_snapshot;
 use super::recovery::{WalReplay, recover_segments};
 use super::shard_context::ShardContext;
@@ -352,7 +352,8 @@ impl ShardLog {
         loop {
             let room = self.shard.room_event.wait();
             // On a full disk appends are refused, so there is nothing to wait for.
-            if self.shard.has_room() || self.shard.room.is_full() || self.shard.stopped().is_some() {
+            let refused = self.shard.room.refuses(AppendOrigin::Client);
+            if self.shard.has_room() || refused || self.shard.stopped().is_some() {
                 return;
             }
             room.await;

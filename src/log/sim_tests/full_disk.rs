@@ -266,6 +266,186 @@ fn a_server_starts_and_serves_on_a_full_disk() {
     });
 }
 
+/// A partition of a topic of its own.
+fn spec_of(topic: u8, config: TopicLogConfig) -> PartitionSpec {
+    PartitionSpec {
+        topic_name: format!("topic-{topic}").into(),
+        ..spec(topic, config)
+    }
+}
+
+#[test]
+fn who_waits_for_room_is_told_when_the_shard_is_about_to_stop() {
+    sim::check_seeds("who_waits_for_room_is_told", 0..16, |_| async {
+        run(async {
+            small_disk();
+            let disk = sim::disk::of("server");
+            let large_segments = || TopicLogConfig {
+                segment_bytes: 1 << 20,
+                ..keeps_all()
+            };
+            let specs = || vec![spec_of(1, large_segments()), spec_of(2, large_segments())];
+            let server = Server::start(specs(), small_files).await;
+            let log = server.online();
+            let other = server.recovered[1].1.as_ref().expect("online").clone();
+            append(&log, batch(1, b"acknowledged")).await;
+            if below(2) == 0 {
+                // With what is behind it in a segment.
+                rt::sleep(Duration::from_millis(200)).await;
+            }
+            // Others take all there is before anybody has seen that, and what is given back. The write-ahead log's files have
+            // their room; a frame takes less than this.
+            disk.occupy(CAPACITY);
+            let large = log
+                .append(batch(1, &[7; 60 << 10]), AppendOrigin::Client)
+                .unwrap();
+            let behind = log.append(batch(1, b"behind it"), AppendOrigin::Client).unwrap();
+            let waiting: Vec<_> = [large, behind]
+                .map(|appended| {
+                    let log = log.clone();
+                    rt::spawn(async move { log.wait_durable(appended.last_offset.plus(1)).await })
+                })
+                .into();
+            let write_other = async || {
+                let appended = other.append(batch(1, b"v"), AppendOrigin::Coordinator).unwrap();
+                other.wait_durable(appended.last_offset.plus(1)).await.unwrap();
+            };
+            for _ in 0..below(3) {
+                rt::sleep(Duration::from_millis(below(400))).await;
+                write_other().await;
+            }
+            server.shard.prepare_shutdown();
+            for waiting in waiting {
+                let told = rt::timeout(Duration::from_secs(10), waiting).await;
+                let told = told.expect("in bounded time");
+                assert!(matches!(told, Err(LogStopped::ShuttingDown)), "{told:?}");
+            }
+            write_other().await;
+            let others = other.log_end();
+            server.stop().await;
+            if below(2) == 0 {
+                disk.occupy(0);
+            }
+            let server = Server::start(specs(), small_files).await;
+            let log = server.online();
+            assert_eq!(
+                log.log_end(),
+                Offset(1),
+                "what was acknowledged, and nothing else"
+            );
+            let kept = read_all(&log).await.unwrap();
+            assert!(kept.windows(12).any(|bytes| bytes == b"acknowledged"));
+            let other = server.recovered[1].1.as_ref().expect("online");
+            assert_eq!(other.log_end(), others);
+            server.stop().await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_stop_ends_where_no_checkpoint_finds_room_to_free_a_write_ahead_log_file() {
+    const PARTITIONS: u8 = 12;
+    sim::check_seeds("a_stop_ends_where_no_checkpoint_finds_room", 0..8, |_| async {
+        run(async {
+            small_disk();
+            let disk = sim::disk::of("server");
+            let options = |options: &mut ShardLogOptions| {
+                small_files(options);
+                options.wal_files = 2;
+                options.direct_run_bytes = 1 << 20;
+                options.flush_bytes = 1 << 20;
+                options.checkpoint_interval_ms = 200;
+            };
+            let specs = || {
+                (1..=PARTITIONS)
+                    .map(|topic| spec_of(topic, keeps_all()))
+                    .collect::<Vec<_>>()
+            };
+            let server = Server::start(specs(), options).await;
+            let log = server.online();
+            // All of a file that a frame may need, and all of it in a segment, synced.
+            for _ in 0..5 {
+                append(&log, batch(1, &[7; 18 << 10])).await;
+            }
+            until("it is synced", || log.synced_end() == log.log_end()).await;
+            rt::sleep(Duration::from_millis(below(500))).await;
+            disk.occupy(CAPACITY);
+            // More than the other file takes, and no time to look at the disk.
+            let logs: Vec<_> = server
+                .recovered
+                .iter()
+                .map(|(_, log)| log.as_ref().expect("online").clone())
+                .collect();
+            for log in &logs {
+                log.append(batch(1, &[8; 18 << 10]), AppendOrigin::Client)
+                    .unwrap();
+            }
+            let stopped = rt::timeout(Duration::from_secs(60), server.stop()).await;
+            stopped.expect("in bounded time");
+            let durable: Vec<_> = logs.iter().map(|log| log.durable_end()).collect();
+            assert!(durable.contains(&Offset(1)) && durable.contains(&Offset(0)));
+            disk.occupy(0);
+            let server = Server::start(specs(), options).await;
+            for ((_, log), durable) in server.recovered.iter().zip(durable) {
+                let log = log.as_ref().expect("online");
+                assert!(log.log_end() >= durable, "what was acknowledged is there");
+                read_all(log).await.unwrap();
+            }
+            server.stop().await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn without_room_for_a_write_ahead_log_records_are_refused_and_a_stop_ends() {
+    sim::check_seeds("without_room_for_a_write_ahead_log", 0..8, |_| async {
+        run(async {
+            small_disk();
+            let disk = sim::disk::of("server");
+            let server = Server::start(vec![spec(1, keeps_all())], small_files).await;
+            append(&server.online(), batch(1, b"acknowledged")).await;
+            server.stop().await;
+            disk.occupy(CAPACITY);
+            let server = Server::start(vec![spec(1, keeps_all())], |options| {
+                small_files(options);
+                options.wal_file_bytes = 1 << 20;
+            })
+            .await;
+            let log = server.online();
+            // Enough for the reserve twice, so that the disk is not full; but not for such a file.
+            disk.occupy(0);
+            disk.occupy(disk.free_bytes() - 5 * RESERVE / 2);
+            rt::sleep(Duration::from_millis(600 + below(2000))).await;
+            for origin in [AppendOrigin::Client, AppendOrigin::Coordinator] {
+                let refused = log.append(batch(1, b"v"), origin);
+                assert!(
+                    matches!(refused, Err(AppendError::DiskFull { .. })),
+                    "{refused:?}"
+                );
+            }
+            if below(2) == 0 {
+                disk.occupy(0);
+                until("records are taken", || {
+                    log.append(batch(1, b"v"), AppendOrigin::Client).is_ok()
+                })
+                .await;
+                log.wait_durable(log.log_end()).await.unwrap();
+            }
+            let end = log.log_end();
+            server.shard.prepare_shutdown();
+            let stopped = rt::timeout(Duration::from_secs(60), server.stop()).await;
+            stopped.expect("in bounded time");
+            disk.occupy(0);
+            let server = Server::start(vec![spec(1, keeps_all())], small_files).await;
+            assert_eq!(server.online().log_end(), end);
+            server.stop().await;
+        })
+        .await;
+    });
+}
+
 #[test]
 fn filling_and_emptying_loses_nothing_whenever_it_crashes() {
     let refusals = Rc::new(std::cell::Cell::new(0));
