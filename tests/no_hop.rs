@@ -18,7 +18,7 @@ use corelane::base::ids::{DirectoryId, TopicId};
 use corelane::config::StaticSettings;
 use corelane::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
 use corelane::log::DataDirs;
-use corelane::metadata::{ClusterImage, TopicRemains};
+use corelane::metadata::ClusterImage;
 use corelane::rt::net::BoundListener;
 use corelane::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
 use corelane::server::run_shard;
@@ -57,9 +57,9 @@ impl Lanes for TestLanes {
         self.data_dirs.online_ids()
     }
 
-    fn metadata_loaded(&mut self, _image: &ClusterImage, _deleted: &[TopicRemains]) -> Result<(), String> {
+    fn metadata_loaded(&mut self, _image: &ClusterImage) -> Result<Vec<DirectoryId>, String> {
         // The directory is new.
-        Ok(())
+        Ok(self.directories())
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {

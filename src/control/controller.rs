@@ -116,11 +116,11 @@ impl Controller {
         changed
     }
 
-    /// Notes that these data directories have nothing any more of the topics that were deleted while they were away. Before the shards
-    /// are started. If it can't be noted they are looked through again at the next start.
-    pub(super) fn settle_deletions(&mut self, online: &[DirectoryId]) {
+    /// Notes that these data directories have nothing any more of topics that were deleted. Before the shards are started. If it can't
+    /// be noted they are looked through again at the next start.
+    pub(super) fn settle_deletions(&mut self, cleared: &[DirectoryId]) {
         let owed = |directory: &&DirectoryId| self.image.deletions_owed(**directory).next().is_some();
-        let settled = online.iter().filter(owed).copied();
+        let settled = cleared.iter().filter(owed).copied();
         let records: Vec<_> = settled
             .map(|directory| Record::DeletionsSettled { directory })
             .collect();

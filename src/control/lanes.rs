@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::{DirectoryId, ShardId};
-use crate::metadata::{ClusterImage, TopicRemains};
+use crate::metadata::ClusterImage;
 use crate::rt::{RuntimeUnavailable, ShardThread, mailbox};
 use crate::shard::message::{ControlPort, ToShard};
 
@@ -25,10 +25,10 @@ pub trait Lanes {
     /// The data directories that take partitions, the one with the metadata first.
     fn directories(&self) -> Vec<DirectoryId>;
 
-    /// The metadata was loaded: the directories are to be those of its server, and partitions where it says. The topics
-    /// `deleted` were deleted in the life before, which may have ended before their records were gone: nothing of them is
-    /// to be found by the shards.
-    fn metadata_loaded(&mut self, image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String>;
+    /// The metadata was loaded: the directories are to be those of its server, and partitions where it says. Of the topics whose
+    /// deletion a directory owes, which may have been deleted just before a crash, nothing is to be found by the shards. Says which
+    /// directories owe nothing any more.
+    fn metadata_loaded(&mut self, image: &ClusterImage) -> Result<Vec<DirectoryId>, String>;
 
     /// Starts a shard's thread. It must say `Recovered`, `Serving` and `Stopped`, or `Failed` at any point, and nothing
     /// after `Stopped` or `Failed`.

@@ -23,7 +23,7 @@ use crate::control::controller::{Change, Controller};
 use crate::control::lanes::{LaneStart, Lanes};
 use crate::control::roll::{Roll, Stage};
 use crate::control::shard_link::ShardLink;
-use crate::metadata::{LoadedMetadata, MetadataLog, TopicRemains, Versions, WentOffline, plan_start};
+use crate::metadata::{LoadedMetadata, MetadataLog, Versions, WentOffline, plan_start};
 use crate::rt::{self, ShardThread, mailbox};
 use crate::shard::message::{ControlPort, MessageCounters, MessageKind, ShardPort, ToControl, ToShard};
 
@@ -55,10 +55,9 @@ pub async fn run_control(
     lanes: &mut impl Lanes,
     stop: mailbox::Receiver<StopRequest>,
 ) -> Result<(), ControlError> {
-    let (mut controller, deleted) = load(&options, lanes)?;
-    let loaded = lanes.metadata_loaded(controller.image(), &deleted);
-    loaded.map_err(ControlError::Step)?;
-    controller.settle_deletions(&lanes.directories());
+    let mut controller = load(&options, lanes)?;
+    let cleared = lanes.metadata_loaded(controller.image());
+    controller.settle_deletions(&cleared.map_err(ControlError::Step)?);
     let (sender, inbox) = mailbox::channel(CONTROL_MAILBOX_MESSAGES);
     let port = ControlPort::new(sender, options.counters.clone());
     let mut control = Control {
@@ -91,10 +90,7 @@ pub async fn run_control(
 }
 
 /// Reads the metadata and notes the start in it.
-fn load(
-    options: &ControlOptions,
-    lanes: &mut impl Lanes,
-) -> Result<(Controller, Vec<TopicRemains>), ControlError> {
+fn load(options: &ControlOptions, lanes: &mut impl Lanes) -> Result<Controller, ControlError> {
     let directories = lanes.directories();
     let open = || MetadataLog::open(&options.data_dir, options.fixed.clone());
     let loaded = match open() {
@@ -105,7 +101,6 @@ fn load(
         mut log,
         image,
         torn_bytes,
-        deleted,
     } = loaded.map_err(ControlError::Metadata)?;
     if torn_bytes > 0 {
         tracing::warn!(
@@ -125,7 +120,7 @@ fn load(
         appended => appended,
     };
     appended.map_err(ControlError::Metadata)?;
-    Ok((Controller::new(log, started), deleted))
+    Ok(Controller::new(log, started))
 }
 
 fn random_cluster_id() -> String {

@@ -11,7 +11,7 @@ use crate::base::ids::DirectoryId;
 use crate::config::StaticSettings;
 use crate::metadata::{
     ClusterImage, Command, CommandErrorKind, InternalTopic, MetadataLog, Mode, NewTopic, Outcome,
-    TopicRemains, TopicSelector,
+    TopicSelector,
 };
 use crate::rt::disk::blocking;
 use crate::rt::sim::disk::FaultPlan;
@@ -59,10 +59,11 @@ impl Lanes for FollowingLanes {
         vec![DirectoryId::HOME]
     }
 
-    fn metadata_loaded(&mut self, _image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String> {
-        let names = deleted.iter().map(|topic| topic.name.to_string());
+    fn metadata_loaded(&mut self, image: &ClusterImage) -> Result<Vec<DirectoryId>, String> {
+        let owed = image.deletions_owed(DirectoryId::HOME);
+        let names = owed.map(|topic| topic.name.to_string());
         self.seen.lock().unwrap().cleared_away.extend(names);
-        Ok(())
+        Ok(self.directories())
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
@@ -506,12 +507,8 @@ fn what_exists_already_is_answered_when_every_shard_has_it() {
                 fn directories(&self) -> Vec<DirectoryId> {
                     self.0.directories()
                 }
-                fn metadata_loaded(
-                    &mut self,
-                    image: &ClusterImage,
-                    deleted: &[TopicRemains],
-                ) -> Result<(), String> {
-                    self.0.metadata_loaded(image, deleted)
+                fn metadata_loaded(&mut self, image: &ClusterImage) -> Result<Vec<DirectoryId>, String> {
+                    self.0.metadata_loaded(image)
                 }
 
                 fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {

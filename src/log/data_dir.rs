@@ -330,30 +330,38 @@ impl DataDir {
 
     /// Takes away what a crash has left of topics that are no more, before anybody looks for partitions: directories that still
     /// have the names of their partitions, and are theirs by their ids, are given up as those of deleted partitions are.
-    /// Per topic its id, name and number of partitions. Blocks: for the thread that starts the shards.
+    /// Per topic its id, name and number of partitions. False if something could not be looked at or renamed, and may go at the next
+    /// start. Blocks: for the thread that starts the shards.
     pub fn clear_away<'a>(
         &self,
         topics: impl Iterator<Item = (TopicId, &'a str, i32)>,
-    ) -> Result<(), LogError> {
+    ) -> Result<bool, LogError> {
         use rt::disk::blocking;
+        let mut all_gone = true;
         let mut doomed_dirs = Vec::new();
+        let mut stays = |dir: &Path, error: std::io::Error| {
+            // It costs room on the disk, no more: nobody takes it for a partition.
+            warn!(dir = %dir.display(), %error, "a deleted partition's files stay until the next start");
+            all_gone = false;
+        };
         for (id, name, partitions) in topics {
             for partition in 0..partitions {
                 let dir = self.path.join(partition_dir(name, partition));
-                let owner = blocking::read(dir.join(PARTITION_METADATA), MAX_CHECKPOINT_BYTES);
-                if owner
-                    .ok()
-                    .and_then(|bytes| partition_metadata::parse(&bytes).ok())
-                    != Some(id)
-                {
-                    continue;
+                match blocking::read(dir.join(PARTITION_METADATA), MAX_CHECKPOINT_BYTES) {
+                    Ok(bytes) if partition_metadata::parse(&bytes).ok() == Some(id) => {}
+                    // Of another topic, or of nobody knows which.
+                    Ok(_) => continue,
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(e) => {
+                        stays(&dir, e);
+                        continue;
+                    }
                 }
                 let deleted = TopicPartition { topic: id, partition };
                 let doomed = self.path.join(doomed_dir(name, deleted, DELETE_SUFFIX));
                 match blocking::rename(&dir, &doomed) {
                     Ok(()) => doomed_dirs.push(doomed),
-                    // It costs room on the disk, no more: nobody takes it for a partition.
-                    Err(e) => warn!(dir = %dir.display(), error = %e, "a deleted partition's files stay"),
+                    Err(e) => stays(&dir, e),
                 }
             }
         }
@@ -362,7 +370,7 @@ impl DataDir {
         }
         let mut all = self.doomed_dirs.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(doomed_dirs);
-        Ok(())
+        Ok(all_gone)
     }
 
     /// Keeps the write-ahead logs found at the opening: a partition is offline and may need them.

@@ -286,20 +286,22 @@ impl DataDirs {
         Ok(())
     }
 
-    /// See [`DataDir::clear_away`]: of each directory the topics that `deleted` gives. Blocks.
+    /// See [`DataDir::clear_away`]: of each directory the topics that `deleted` gives. Gives the directories that have nothing of
+    /// them any more. Blocks.
     pub fn clear_away<'a, T: Iterator<Item = (TopicId, &'a str, i32)>>(
         &self,
         deleted: impl Fn(DirectoryId) -> T,
-    ) -> Result<(), LogError> {
+    ) -> Result<Vec<DirectoryId>, LogError> {
+        let mut cleared = Vec::new();
         for (nth, directory) in self.all.iter().enumerate() {
             if let (Some(data_dir), Some(id)) = (directory.online(), directory.id) {
                 match data_dir.clear_away(deleted(id)) {
                     Err(LogError::File(error)) if nth > 0 => directory.fail(error),
-                    done => done?,
+                    all => cleared.extend(all?.then_some(id)),
                 }
             }
         }
-        Ok(())
+        Ok(cleared)
     }
 
     /// Looks for partitions in other directories than the metadata says, before anybody takes them up, and ends what a crash has left of

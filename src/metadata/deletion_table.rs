@@ -1,4 +1,5 @@
-//! Deletions that a data directory has not seen, because it was not there: what is left of the topics goes when it is back.
+//! Deletions that a data directory may not have seen, because it was not there, or a crash came: what is left of the topics goes at
+//! the start at which it is there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::metadata::metadata_log::TopicRemains;
 pub(in crate::metadata) struct DeletionTable(Arc<BTreeMap<DirectoryId, BTreeMap<TopicId, TopicRemains>>>);
 
 impl DeletionTable {
-    /// A topic was deleted while a directory was away.
+    /// A topic was deleted, and a directory may have something of it.
     pub fn owe(&mut self, directory: DirectoryId, topic: TopicRemains) {
         let all = Arc::make_mut(&mut self.0);
         all.entry(directory).or_default().insert(topic.id, topic);

@@ -13,6 +13,9 @@
 //! And a start takes nothing it has read for durable: the last batch may have been read from the page cache, after a sync
 //! that failed. So every start writes a snapshot before anything is told to anybody.
 //!
+//! A snapshot has no records of topics that are no more, and a crash may have come before their files went. So what the log
+//! has of deletions the image gets as owed by the data directories ([`Record::DeletionOwed`]), until a start has seen to it.
+//!
 //! In a cluster the same batches will be agreed on by several servers: another log with the same four operations.
 
 use std::path::{Path, PathBuf};
@@ -59,8 +62,6 @@ pub struct LoadedMetadata {
     pub image: ClusterImage,
     /// Bytes of a batch that a crash had left in part. It was never acknowledged and is gone.
     pub torn_bytes: u64,
-    /// Topics that were deleted since the last snapshot. A crash may have come before their records went.
-    pub deleted: Vec<TopicRemains>,
 }
 
 /// A topic that is no more, and what may be left of it on the disk.
@@ -92,7 +93,7 @@ impl MetadataLog {
             blocking::sync_dir(data_dir),
         )?;
         let snapshot_after_bytes = fixed.settings().metadata_log_max_record_bytes_between_snapshots;
-        let (image, torn_bytes, deleted) = load(&dir, fixed)?;
+        let (image, torn_bytes) = load(&dir, fixed)?;
         if image.version() > 0 {
             write_snapshot(&dir, &image)?;
         }
@@ -111,13 +112,12 @@ impl MetadataLog {
             log,
             image,
             torn_bytes,
-            deleted,
         })
     }
 
     /// Reads the log in a data directory and changes nothing.
     pub fn look(data_dir: &Path, fixed: Arc<StaticSettings>) -> Result<ClusterImage, MetadataLogError> {
-        load(&data_dir.join(METADATA_DIR), fixed).map(|(image, _, _)| image)
+        load(&data_dir.join(METADATA_DIR), fixed).map(|(image, _)| image)
     }
 
     /// Writes records that lead from one version of the image to another, all of them or none. When this returns they
@@ -205,18 +205,14 @@ impl MetadataLog {
     }
 }
 
-/// The image the files add up to, the bytes of a torn batch, and what is left of topics that were deleted.
-fn load(
-    dir: &Path,
-    fixed: Arc<StaticSettings>,
-) -> Result<(ClusterImage, u64, Vec<TopicRemains>), MetadataLogError> {
+/// The image the files add up to, and the bytes of a torn batch.
+fn load(dir: &Path, fixed: Arc<StaticSettings>) -> Result<(ClusterImage, u64), MetadataLogError> {
     let files = list_files(dir)?;
     let mut image = ClusterImage::empty(fixed);
     if let Some(version) = files.snapshots.last() {
         image = read_snapshot(&snapshot_path(dir, *version), *version, image)?;
     }
     let mut torn_bytes = 0;
-    let mut deleted = Vec::new();
     for first in &files.logs {
         let path = log_path(dir, *first);
         if *first > image.version() + 1 {
@@ -226,9 +222,9 @@ fn load(
             );
             return Err(damaged(&path, 0, &message));
         }
-        torn_bytes += read_log(&path, &mut image, &mut deleted)?;
+        torn_bytes += read_log(&path, &mut image)?;
     }
-    Ok((image, torn_bytes, deleted))
+    Ok((image, torn_bytes))
 }
 
 fn write_snapshot(dir: &Path, image: &ClusterImage) -> Result<(), MetadataLogError> {
@@ -356,11 +352,7 @@ fn read_snapshot(
 }
 
 /// Brings the image forward by a log. Returns the bytes of a torn batch at its end.
-fn read_log(
-    path: &Path,
-    image: &mut ClusterImage,
-    deleted: &mut Vec<TopicRemains>,
-) -> Result<u64, MetadataLogError> {
+fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogError> {
     let bytes = io("read", path, blocking::read(path, MAX_FILE_BYTES))?;
     let mut at = 0;
     while at < bytes.len() {
@@ -392,8 +384,10 @@ fn read_log(
                     return Err(damaged(&message));
                 }
                 for record in records.decode().map_err(|bad| damaged(&bad.0))? {
-                    deleted.extend(remains(image, &record));
-                    image.apply(&record).map_err(|unfit| damaged(&unfit.message))?;
+                    let owed = owed(image, &record);
+                    for record in [record].iter().chain(&owed) {
+                        image.apply(record).map_err(|unfit| damaged(&unfit.message))?;
+                    }
                 }
                 image.set_version(versions.after);
                 at += len;
@@ -403,16 +397,22 @@ fn read_log(
     Ok(0)
 }
 
-/// What a record leaves of a topic.
-fn remains(image: &ClusterImage, record: &Record) -> Option<TopicRemains> {
+/// What the directories that were online owe because of a record, if that deletes a topic.
+fn owed(image: &ClusterImage, record: &Record) -> Vec<Record> {
     let Record::TopicDeleted { id } = record else {
-        return None;
+        return Vec::new();
     };
-    image.topic(id).map(|topic| TopicRemains {
+    let Some(topic) = image.topic(id) else {
+        return Vec::new();
+    };
+    let online = image.directories_online().iter();
+    let owed = online.map(|directory| Record::DeletionOwed {
+        directory: *directory,
         id: *id,
-        name: topic.name().clone(),
+        name: topic.name().to_string(),
         partitions: topic.partition_count(),
-    })
+    });
+    owed.collect()
 }
 
 fn damaged(path: &Path, position: usize, message: &str) -> MetadataLogError {

@@ -12,7 +12,7 @@ use crate::base::ids::{DirectoryId, ShardId};
 use crate::config::StaticSettings;
 use crate::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
 use crate::log::{DataDirs, ShardLogOptions};
-use crate::metadata::{ClusterImage, MetadataLog, TopicRemains};
+use crate::metadata::{ClusterImage, MetadataLog};
 use crate::rt::disk::blocking;
 use crate::rt::net::BoundListener;
 use crate::rt::sim::{self, Exit, ProcessId};
@@ -190,8 +190,8 @@ impl Lanes for SimulatedLanes {
         self.data_dirs.online_ids()
     }
 
-    fn metadata_loaded(&mut self, image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String> {
-        take_up_directories(&self.data_dirs, image, deleted)
+    fn metadata_loaded(&mut self, image: &ClusterImage) -> Result<Vec<DirectoryId>, String> {
+        take_up_directories(&self.data_dirs, image)
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {

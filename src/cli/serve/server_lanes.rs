@@ -8,7 +8,7 @@ use super::start_message::StartMessage;
 use crate::base::ids::{DirectoryId, NodeId, ShardId};
 use crate::control::{LaneStart, Lanes};
 use crate::log::DataDirs;
-use crate::metadata::{ClusterImage, TopicRemains};
+use crate::metadata::ClusterImage;
 use crate::rt::net::BoundListener;
 use crate::rt::{self, RuntimeUnavailable, ShardThread};
 use crate::server::run_shard;
@@ -35,8 +35,8 @@ impl Lanes for ServerLanes {
         self.data_dirs.online_ids()
     }
 
-    fn metadata_loaded(&mut self, image: &ClusterImage, deleted: &[TopicRemains]) -> Result<(), String> {
-        take_up_directories(&self.data_dirs, image, deleted)
+    fn metadata_loaded(&mut self, image: &ClusterImage) -> Result<Vec<DirectoryId>, String> {
+        take_up_directories(&self.data_dirs, image)
     }
 
     fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {

@@ -80,8 +80,7 @@ impl StoppedServer {
                 plan_start(&server.image, settings.server_id, 1, &online, random_cluster_id)?;
             server.append(&records, image)?;
         }
-        take_up_directories(&server.data_dirs, &server.image, &loaded.deleted)
-            .map_err(|reason| anyhow::anyhow!(reason))?;
+        take_up_directories(&server.data_dirs, &server.image).map_err(|reason| anyhow::anyhow!(reason))?;
         Ok(server)
     }
 

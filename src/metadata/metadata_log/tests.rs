@@ -127,6 +127,15 @@ fn random_command() -> Command {
     }
 }
 
+/// An image as if the data directory had seen all deletions.
+fn owing_nothing(image: &ClusterImage) -> ClusterImage {
+    let mut image = image.clone();
+    let directory = DirectoryId::HOME;
+    let settled = image.apply(&Record::DeletionsSettled { directory });
+    settled.expect("it fits every image");
+    image
+}
+
 /// What a server has told its clients, seen from outside.
 #[derive(Clone, Default)]
 struct Told {
@@ -140,11 +149,17 @@ struct Told {
 impl Told {
     /// What is found at a start must be what was told, or what was being written. From then on it is told.
     fn check(&self, found: &ClusterImage) {
+        // A replay says of deletions that they are owed.
+        let found = &owing_nothing(found);
         let told = match &*self.acknowledged.borrow() {
-            Some(image) => image == found,
+            Some(image) => owing_nothing(image) == *found,
             None => found.version() == 0,
         };
-        let pending = self.pending.borrow().as_ref() == Some(found);
+        let pending = self
+            .pending
+            .borrow()
+            .as_ref()
+            .is_some_and(|image| owing_nothing(image) == *found);
         assert!(
             told || pending,
             "found version {}, told {:?}, was writing {:?}",
@@ -368,7 +383,11 @@ fn a_flipped_bit_is_refused_or_was_in_the_last_batch() {
                 flipped[position] ^= 1 << (position % 8);
                 match open_with(&flipped) {
                     Ok(loaded) => {
-                        assert_eq!(loaded.image, batches[2], "only the last batch may be gone");
+                        assert_eq!(
+                            owing_nothing(&loaded.image),
+                            batches[2],
+                            "only the last batch may be gone"
+                        );
                         let from = *last_batch_from.get_or_insert(position);
                         assert_eq!(loaded.torn_bytes, (whole.len() - from) as u64);
                     }
@@ -384,7 +403,8 @@ fn a_flipped_bit_is_refused_or_was_in_the_last_batch() {
                 }
             }
             assert!(last_batch_from.is_some());
-            assert_eq!(open_with(&whole).expect("as it was written").image, batches[3]);
+            let loaded = open_with(&whole).expect("as it was written");
+            assert_eq!(owing_nothing(&loaded.image), batches[3]);
         },
     );
 }
@@ -445,4 +465,64 @@ fn a_missing_log_is_noticed() {
             "{error}"
         );
     });
+}
+
+/// Makes records durable, and gives the image they lead to.
+fn append(log: &mut MetadataLog, image: &ClusterImage, records: &[Record]) -> ClusterImage {
+    let after = image.after(records).expect("they fit");
+    let versions = Versions {
+        before: image.version(),
+        after: after.version(),
+    };
+    log.append(versions, records).expect("no faults");
+    after
+}
+
+#[test]
+fn a_deletion_is_owed_until_a_start_has_seen_to_it() {
+    sim::check_seeds(
+        "a_deletion_is_owed_until_a_start_has_seen_to_it",
+        0..1,
+        |_| async {
+            let home = DirectoryId::HOME;
+            let owed = |loaded: &LoadedMetadata| {
+                let owed = loaded.image.deletions_owed(home);
+                owed.map(|topic| (topic.name.to_string(), topic.partitions))
+                    .collect::<Vec<_>>()
+            };
+            let mut loaded = open(1 << 20).expect("an empty disk");
+            let (records, _) =
+                plan_start(&loaded.image, 0, 1, &[home], || "sim".to_string()).expect("a first start");
+            let image = append(&mut loaded.log, &loaded.image, &records);
+            let topic = NewTopic {
+                name: "gone".to_string(),
+                partitions: 3,
+                replication_factor: -1,
+                assignments: Vec::new(),
+                configs: Vec::new(),
+            };
+            let create = Command::CreateTopics {
+                topics: vec![topic],
+                mode: Mode::Apply,
+            };
+            let planned = plan(&image, create, &mut random_topic_id).expect("a good topic");
+            let image = append(&mut loaded.log, &image, &planned.records);
+            let delete = Command::DeleteTopics {
+                topics: vec![TopicSelector::Name("gone".to_string())],
+            };
+            let planned = plan(&image, delete, &mut random_topic_id).expect("it is there");
+            append(&mut loaded.log, &image, &planned.records);
+            drop(loaded);
+            // Starts that end before they have cleared anything away, and before they have noted anything.
+            for _ in 0..3 {
+                let loaded = open(1 << 20).expect("no damage");
+                assert_eq!(owed(&loaded), [("gone".to_string(), 3)]);
+            }
+            let mut loaded = open(1 << 20).expect("no damage");
+            let settled = Record::DeletionsSettled { directory: home };
+            append(&mut loaded.log, &loaded.image, &[settled]);
+            drop(loaded);
+            assert_eq!(owed(&open(1 << 20).expect("no damage")), []);
+        },
+    );
 }
