@@ -1,29 +1,21 @@
 //! No record crosses cores: while clients produce and fetch as fast as they can, the counters of all messages between
 //! cores stand still, but for those of metrics and of the shutdown.
 //!
-//! The server runs in this process, put together as `corelane serve` does, so that its counters can be read.
+//! The server runs in this process, so that its counters can be read.
 
 #[path = "fixture/client.rs"]
 mod client;
+#[path = "fixture/in_process.rs"]
+mod in_process;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use client::Client;
-use corelane::base::ids::{DirectoryId, TopicId};
-use corelane::config::StaticSettings;
-use corelane::control::{ControlOptions, LaneStart, Lanes, StopRequest, run_control};
-use corelane::log::DataDirs;
-use corelane::metadata::ClusterImage;
-use corelane::rt::net::BoundListener;
-use corelane::rt::{self, RuntimeUnavailable, ShardThread, mailbox};
-use corelane::server::run_shard;
+use corelane::base::ids::TopicId;
 use corelane::shard::message::{MessageCounters, MessageKind};
-use corelane::shard::{OpenFileLimits, ShardStart};
 use corelane::wire::messages::create_topics::CreatableTopic;
 use corelane::wire::messages::fetch::{FetchPartition, FetchTopic};
 use corelane::wire::messages::produce::{PartitionProduceData, TopicProduceData};
@@ -31,6 +23,7 @@ use corelane::wire::messages::{
     CreateTopicsRequest, FetchRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest,
 };
 use corelane::wire::records::{BatchBuilder, Compression};
+use in_process::Server;
 
 const SHARDS: u16 = 2;
 const TOPIC: &str = "loaded";
@@ -45,125 +38,6 @@ const NOT_OF_DATA: [MessageKind; 3] = [
     MessageKind::Metrics,
     MessageKind::Shutdown,
 ];
-
-struct TestLanes {
-    data_dirs: Arc<DataDirs>,
-    listeners: Vec<Vec<BoundListener>>,
-    serving: mpsc::Sender<()>,
-}
-
-impl Lanes for TestLanes {
-    fn directories(&self) -> Vec<DirectoryId> {
-        self.data_dirs.online_ids()
-    }
-
-    fn metadata_loaded(&mut self, _image: &ClusterImage) -> Result<Vec<DirectoryId>, String> {
-        // The directory is new.
-        Ok(self.directories())
-    }
-
-    fn start(&mut self, start: LaneStart) -> Result<ShardThread, RuntimeUnavailable> {
-        let data_dirs = self.data_dirs.clone();
-        let listeners = std::mem::take(&mut self.listeners[usize::from(start.id.0)]);
-        rt::spawn_shard(format!("shard-{}", start.id), None, move || {
-            let LaneStart {
-                id,
-                image,
-                inbox,
-                control,
-            } = start;
-            run_shard(ShardStart {
-                id,
-                image,
-                data_dirs,
-                inbox,
-                control,
-                listeners,
-                open_files: OpenFileLimits::plenty(),
-                change_log_options: |_| {},
-            })
-        })
-    }
-
-    fn make_room_for_metadata(&mut self) -> bool {
-        self.data_dirs.make_room_for_metadata()
-    }
-
-    fn all_recovered(&mut self) -> Result<(), String> {
-        self.data_dirs
-            .remove_recovered_wals()
-            .map_err(|error| error.to_string())
-    }
-
-    fn all_serving(&mut self, _image: &ClusterImage) {
-        self.serving.send(()).expect("the test waits");
-    }
-
-    fn all_stopped(&mut self) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-struct Server {
-    addresses: Vec<String>,
-    counters: Arc<MessageCounters>,
-    stopper: mailbox::Sender<StopRequest>,
-    thread: JoinHandle<()>,
-    _folder: tempfile::TempDir,
-}
-
-/// A free port for each shard, one behind the other.
-fn listeners() -> Vec<BoundListener> {
-    loop {
-        let first = rt::net::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
-        let port = first.local_addr().port();
-        let next = (1..SHARDS).map(|shard| {
-            let port = port.checked_add(shard)?;
-            rt::net::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).ok()
-        });
-        // Somebody else may have the next port: then the system gives another first one.
-        if let Some(next) = next.collect::<Option<Vec<_>>>() {
-            return std::iter::once(first).chain(next).collect();
-        }
-    }
-}
-
-fn start_server() -> Server {
-    // Beside the build, not in /tmp: that may be a file system without direct I/O.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let data_dir = folder.path().to_path_buf();
-    let listeners = listeners();
-    let address = |listener: &BoundListener| listener.local_addr().to_string();
-    let addresses = listeners.iter().map(address).collect();
-    let counters = Arc::new(MessageCounters::default());
-    let (stopper, stop) = mailbox::channel(1);
-    let (serving, is_serving) = mpsc::channel();
-    let options = ControlOptions {
-        fixed: Arc::new(StaticSettings::default()),
-        data_dir: data_dir.clone(),
-        shards: SHARDS,
-        counters: counters.clone(),
-    };
-    let thread = thread::spawn(move || {
-        let mut lanes = TestLanes {
-            data_dirs: DataDirs::open(&[data_dir], false).expect("a data directory"),
-            listeners: listeners.into_iter().map(|listener| vec![listener]).collect(),
-            serving,
-        };
-        rt::block_on_control(async move { run_control(options, &mut lanes, stop).await })
-            .expect("an orderly life");
-    });
-    is_serving
-        .recv_timeout(Duration::from_secs(60))
-        .expect("the server serves");
-    Server {
-        addresses,
-        counters,
-        stopper,
-        thread,
-        _folder: folder,
-    }
-}
 
 /// The partitions of the topic by the shard that leads them.
 fn partitions_by_shard(address: &str) -> (TopicId, Vec<Vec<i32>>) {
@@ -311,7 +185,7 @@ fn counted(counters: &MessageCounters) -> Vec<(&'static str, u64)> {
 
 #[test]
 fn nothing_crosses_cores_under_full_load() {
-    let server = start_server();
+    let server = Server::start(SHARDS, || {});
     let (topic_id, by_shard) = partitions_by_shard(&server.addresses[0]);
     assert!(by_shard.iter().all(|partitions| !partitions.is_empty()));
     // That the counters count at all.
@@ -342,6 +216,5 @@ fn nothing_crosses_cores_under_full_load() {
     assert_eq!(counted(&server.counters), before, "messages crossed cores");
     assert!(load.fetched_bytes.load(Ordering::Relaxed) > 1 << 20);
 
-    server.stopper.try_send(StopRequest).expect("room for one");
-    server.thread.join().expect("the server ends in order");
+    server.stop();
 }
