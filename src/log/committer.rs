@@ -4,9 +4,9 @@
 //! order; they count as durable in the order of their numbers.
 
 use super::flusher::WalKeeper;
-use super::partition::{CommitRun, PartitionLog, SyncMode, TailMark};
+use super::partition::{PartitionLog, SyncMode, TailMark};
 use super::shard_context::ShardContext;
-use super::wal::{FrameLimits, FramePlace, WalRing, encode_frame, frame_bytes};
+use super::wal::{DirectoryEntry, FrameLimits, FramePlace, WalRing, encode_frame, frame_bytes};
 use super::{FileError, LogStopped};
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::log::partition::CommitChoice;
@@ -26,19 +26,34 @@ pub(super) struct Committer {
     flights: Rc<Flights>,
     limits: FrameLimits,
     closing: Rc<Cell<bool>>,
+    collected: RefCell<Collected>,
+}
+
+/// The partitions of a frame, with how far it makes each durable.
+type Runs = Vec<(Rc<PartitionLog>, TailMark)>;
+
+/// What goes into the next frame. Its memory is used again and again.
+#[derive(Default)]
+struct Collected {
+    runs: Runs,
+    entries: Vec<DirectoryEntry>,
+    /// Those of the runs, in their order.
+    batches: Vec<Bytes>,
 }
 
 /// The frames that are being written, oldest first.
 #[derive(Default)]
 struct Flights {
     frames: RefCell<VecDeque<Flight>>,
+    /// Empty, of frames that have landed: for those to come.
+    spare_runs: RefCell<Vec<Runs>>,
     landed: Event,
 }
 
 struct Flight {
     number: u64,
     durable: bool,
-    runs: Vec<(Rc<PartitionLog>, TailMark)>,
+    runs: Runs,
 }
 
 impl Committer {
@@ -56,6 +71,7 @@ impl Committer {
             flights: Rc::default(),
             limits,
             closing,
+            collected: RefCell::default(),
         }
     }
 
@@ -106,18 +122,24 @@ impl Committer {
         if !self.keeper.make_room(most as u64).await? {
             return Ok(false);
         }
-        let runs = self.collect();
-        if !runs.is_empty() {
-            self.write(runs);
+        let mut collected = self.collected.take();
+        self.collect(&mut collected);
+        if !collected.runs.is_empty() {
+            self.write(&mut collected);
         }
+        self.collected.replace(collected);
         Ok(true)
     }
 
     /// Takes runs off the queue until a frame is full; large ones are sent on their own way.
-    fn collect(&self) -> Vec<(Rc<PartitionLog>, CommitRun)> {
+    fn collect(&self, collected: &mut Collected) {
+        let Collected {
+            runs,
+            entries,
+            batches,
+        } = collected;
         let direct_run_bytes = self.shard.options.direct_run_bytes.min(self.limits.payload_bytes);
         let mut room = self.limits.payload_bytes;
-        let mut runs = Vec::new();
         while runs.len() < self.limits.entries {
             let Some(partition) = self.shard.next_commit() else {
                 break;
@@ -128,10 +150,12 @@ impl Committer {
                 CommitChoice::NoRoom if self.shard.room.is_leaving() => self.commit_last(partition),
                 CommitChoice::NoRoom => self.commit_later(partition),
                 CommitChoice::Wal => {
-                    let run = partition.take_for_wal(room);
-                    room -= run.as_ref().map_or(0, |run| run.entry.bytes as usize);
+                    if let Some(run) = partition.take_for_wal(room, batches) {
+                        room -= run.entry.bytes as usize;
+                        entries.push(run.entry);
+                        runs.push((partition.clone(), run.end));
+                    }
                     let more = partition.has_queued();
-                    runs.extend(run.map(|run| (partition.clone(), run)));
                     if more {
                         // The frame is full. It is first in the next.
                         self.shard.requeue_commit_first(partition);
@@ -140,12 +164,15 @@ impl Committer {
                 }
             }
         }
-        runs
     }
 
-    /// Builds the frame and starts its write.
-    fn write(&self, runs: Vec<(Rc<PartitionLog>, CommitRun)>) {
-        let entries: Vec<_> = runs.iter().map(|(_, run)| run.entry).collect();
+    /// Builds the frame of what was collected, and starts its write.
+    fn write(&self, collected: &mut Collected) {
+        let Collected {
+            runs,
+            entries,
+            batches,
+        } = collected;
         let payload = entries.iter().map(|e| e.bytes as usize).sum();
         let bytes = frame_bytes(entries.len(), payload).expect("collected for a frame");
         let place = {
@@ -153,20 +180,18 @@ impl Committer {
             let durable_below = self.flights.frames.borrow().front().map(|f| f.number);
             let mut place = ring.place(bytes as u64, 0);
             place.header.durable_below = durable_below.unwrap_or(place.header.frame);
-            for (partition, run) in &runs {
-                ring.cover(partition, run.end.offset);
+            for (partition, end) in runs.iter() {
+                ring.cover(partition, end.offset);
             }
             place
         };
         let mut buffer = IoBuf::with_capacity(bytes);
-        let payload = runs
-            .iter()
-            .flat_map(|(_, run)| run.batches.iter().map(|b: &Bytes| &b[..]));
-        encode_frame(&mut buffer[..bytes], place.header, &entries, payload);
-        let runs = runs
-            .into_iter()
-            .map(|(partition, run)| (partition, run.end))
-            .collect();
+        let payload = batches.iter().map(|b: &Bytes| &b[..]);
+        encode_frame(&mut buffer[..bytes], place.header, entries, payload);
+        entries.clear();
+        batches.clear();
+        let spare = self.flights.spare_runs.borrow_mut().pop().unwrap_or_default();
+        let runs = std::mem::replace(runs, spare);
         let number = place.header.frame;
         self.flights.frames.borrow_mut().push_back(Flight {
             number,
@@ -251,13 +276,15 @@ impl Flights {
             .find(|f| f.number == number)
             .expect("it is in flight")
             .durable = true;
-        let mut durable = Vec::new();
-        while frames.front().is_some_and(|f| f.durable) {
-            durable.extend(frames.pop_front().map(|f| f.runs).into_iter().flatten());
-        }
-        drop(frames);
-        for (partition, end) in durable {
-            partition.made_durable(end);
+        while frames.front().is_some_and(|f| f.durable)
+            && let Some(mut flight) = frames.pop_front()
+        {
+            drop(frames);
+            for (partition, end) in flight.runs.drain(..) {
+                partition.made_durable(end);
+            }
+            self.spare_runs.borrow_mut().push(flight.runs);
+            frames = self.frames.borrow_mut();
         }
     }
 }

@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 /// Record sets below this are copied when they are appended. Receive buffers are a few hundred KiB, so a batch of this size
@@ -69,6 +70,8 @@ pub(super) struct ShardContext {
     /// Appends in the order in which they leave memory.
     tail_order: RefCell<VecDeque<(Weak<PartitionLog>, TailMark, u64)>>,
     shared_chunk: RefCell<BytesMut>,
+    /// Room for the wakers of those whose records became durable; empty but for a moment.
+    pub wakers: Cell<Vec<Waker>>,
     stopped: RefCell<Option<LogStopped>>,
     /// The shard takes no records any more, or its directory was looked at after an error.
     pub trouble: Event,
@@ -102,6 +105,7 @@ impl ShardContext {
             tail_bytes: Cell::new(0),
             tail_order: RefCell::default(),
             shared_chunk: RefCell::default(),
+            wakers: Cell::default(),
             stopped: RefCell::default(),
             trouble: Event::new(),
             looked_at: Cell::new(None),

@@ -1,6 +1,6 @@
 //! Hot path: produce, step 2; fetch, step 2. One client connection from its first byte to its last.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::pin;
@@ -157,6 +157,7 @@ pub async fn serve(server: Rc<ServerState>, admission: Admission, stream: Stream
             stream: stream.clone(),
             stall: server.idle_limit(),
         }),
+        client_id: RefCell::new("".into()),
         server,
     };
     let reason = connection.read_requests(stream).await;
@@ -185,9 +186,19 @@ struct Connection {
     pipeline: Rc<Pipeline>,
     pipeline_runs: Cell<bool>,
     sender: Rc<Sender>,
+    /// The client's name in its last request, which the next one shares.
+    client_id: RefCell<Rc<str>>,
 }
 
 impl Connection {
+    fn client_id(&self, name: &str) -> Rc<str> {
+        let mut last = self.client_id.borrow_mut();
+        if **last != *name {
+            *last = name.into();
+        }
+        last.clone()
+    }
+
     async fn read_requests(&self, stream: Rc<Stream>) -> Result<(), CloseReason> {
         let max_frame_bytes = self.server.shard.settings().socket_request_max_bytes;
         let mut frames = FrameReader::new(stream, self.server.request_budget.clone(), max_frame_bytes);
@@ -245,7 +256,7 @@ impl Connection {
             server: self.server.clone(),
             connection: self.info.clone(),
             api_version: version,
-            client_id: header.client_id.map(str::to_owned),
+            client_id: header.client_id.map(|name| self.client_id(name)),
         };
         self.answered().await?;
         let bytes = frame.bytes.freeze();

@@ -39,7 +39,7 @@ pub struct RequestContext {
     /// Version of the request's API.
     pub api_version: i16,
     /// The client's name for itself.
-    pub client_id: Option<String>,
+    pub client_id: Option<Rc<str>>,
 }
 
 impl RequestContext {

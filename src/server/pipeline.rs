@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
+use bytes::BytesMut;
+
 use crate::rt;
 use crate::rt::sync::Event;
 use crate::server::connection::Sender;
@@ -102,6 +104,7 @@ impl Pipeline {
     /// reader ends too.
     pub async fn run(self: Rc<Self>, sender: Rc<Sender>) {
         let mut ready = Vec::with_capacity(MAX_GATHERED);
+        let mut answers = Vec::with_capacity(MAX_GATHERED);
         loop {
             let first = self.queue.borrow_mut().pop_front();
             let Some(first) = first else {
@@ -116,7 +119,8 @@ impl Pipeline {
             ready.push(first);
             self.take_committed(&mut ready);
             self.sending.set(ready.len());
-            let sent = send_answers(&sender, ready.drain(..)).await;
+            let sent = send_answers(&sender, ready.drain(..), &mut answers).await;
+            answers.clear();
             self.sending.set(0);
             if sent.is_err() {
                 self.state.set(State::Broken);
@@ -131,9 +135,13 @@ impl Pipeline {
     }
 }
 
-/// Sends the answers of committed requests with one system call, as far as the socket takes it.
-async fn send_answers(sender: &Sender, requests: impl Iterator<Item = PendingProduce>) -> io::Result<()> {
-    let mut answers = Vec::with_capacity(MAX_GATHERED);
+/// Sends the answers of committed requests with one system call, as far as the socket takes it. They are left in `answers`,
+/// which is empty before.
+async fn send_answers(
+    sender: &Sender,
+    requests: impl Iterator<Item = PendingProduce>,
+    answers: &mut Vec<BytesMut>,
+) -> io::Result<()> {
     for request in requests {
         answers.push(
             request
@@ -142,7 +150,7 @@ async fn send_answers(sender: &Sender, requests: impl Iterator<Item = PendingPro
         );
     }
     let mut slices = [IoSlice::new(&[]); MAX_GATHERED];
-    for (slice, answer) in slices.iter_mut().zip(&answers) {
+    for (slice, answer) in slices.iter_mut().zip(answers.iter()) {
         *slice = IoSlice::new(answer);
     }
     sender.send(&slices[..answers.len()]).await

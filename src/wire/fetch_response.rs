@@ -1,6 +1,7 @@
 //! Hot path: fetch. Writes the frame of a Fetch response around records that are never copied.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::api::ApiKey;
 use super::codec::{EncodeError, Field, Form, Writer};
@@ -21,11 +22,14 @@ pub enum Piece<R> {
     Records(R),
 }
 
+/// Bytes of a partition beside its records, in most answers.
+const HEAD_OF_PARTITION_BYTES: usize = 48;
+
 /// A frame to be sent in pieces.
 #[derive(Debug)]
 pub struct FetchFrame<R> {
     /// The pieces, in order.
-    pub pieces: Vec<Piece<R>>,
+    pub pieces: SmallVec<[Piece<R>; 4]>,
     /// Bytes of all pieces, the four of the length at the front included.
     pub len: usize,
 }
@@ -41,7 +45,7 @@ pub struct FetchResponseWriter<R> {
     flexible: bool,
     topics_left: usize,
     partitions_left: usize,
-    records: Vec<(usize, R)>,
+    records: SmallVec<[(usize, R); 1]>,
     records_bytes: usize,
 }
 
@@ -76,7 +80,7 @@ impl<R> FetchResponseWriter<R> {
             flexible,
             topics_left: topic_count,
             partitions_left: 0,
-            records: Vec::new(),
+            records: SmallVec::new(),
             records_bytes: 0,
         })
     }
@@ -89,6 +93,8 @@ impl<R> FetchResponseWriter<R> {
         assert!(self.partitions_left == 0 && self.topics_left > 0);
         self.topics_left -= 1;
         self.partitions_left = partition_count;
+        self.w.reserve(partition_count * HEAD_OF_PARTITION_BYTES);
+        self.records.reserve(partition_count);
         if self.version >= FIRST_ID_VERSION {
             self.w.uuid(id);
         } else {
@@ -218,8 +224,8 @@ fn write_tag<T: Field>(w: &mut Writer, tag: u32, value: &T, form: Form) -> Resul
 }
 
 /// Cuts the head where records go.
-fn cut<R>(head: Bytes, records: Vec<(usize, R)>) -> Vec<Piece<R>> {
-    let mut pieces = Vec::with_capacity(2 * records.len() + 1);
+fn cut<R>(head: Bytes, records: SmallVec<[(usize, R); 1]>) -> SmallVec<[Piece<R>; 4]> {
+    let mut pieces = SmallVec::with_capacity(2 * records.len() + 1);
     let mut done = 0;
     for (place, slice) in records {
         if place > done {

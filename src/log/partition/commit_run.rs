@@ -10,8 +10,6 @@ use bytes::Bytes;
 pub struct CommitRun {
     /// How the frame's directory names them.
     pub entry: DirectoryEntry,
-    /// The batches.
-    pub batches: Vec<Bytes>,
     pub(in crate::log) end: TailMark,
 }
 
@@ -63,11 +61,15 @@ impl PartitionLog {
         }
     }
 
-    /// Takes the first queued batches, up to `limit_bytes`. `None` if not even one fits.
-    pub(in crate::log) fn take_for_wal(&self, limit_bytes: usize) -> Option<CommitRun> {
+    /// Takes the first queued batches, up to `limit_bytes`, and appends them to those of the frame. `None` if not even one
+    /// fits.
+    pub(in crate::log) fn take_for_wal(
+        &self,
+        limit_bytes: usize,
+        batches: &mut Vec<Bytes>,
+    ) -> Option<CommitRun> {
         let mut state = self.state.borrow_mut();
         let from = state.submitted;
-        let mut batches: Vec<Bytes> = Vec::new();
         let (mut check, mut bytes) = (0, 0);
         let mut end = from;
         for batch in state.tail.after(from.offset) {
@@ -86,7 +88,7 @@ impl PartitionLog {
             };
             batches.push(batch.bytes.clone());
         }
-        if batches.is_empty() {
+        if bytes == 0 {
             let first = state.tail.after(from.offset).next().map(|b| b.base);
             assert_eq!(
                 first,
@@ -103,7 +105,7 @@ impl PartitionLog {
             offsets: (end.offset.0 - from.offset.0) as u32,
             check,
         };
-        Some(CommitRun { entry, batches, end })
+        Some(CommitRun { entry, end })
     }
 
     /// Whether more is queued than was taken.

@@ -349,9 +349,10 @@ impl PartitionLog {
             state.positions.made_durable(mark.offset, durability);
             state.positions.high_watermark > before
         };
-        let mut wakers: Vec<Waker> = Vec::new();
+        let mut wakers = self.shard.wakers.take();
         self.waiters.borrow_mut().take_until(mark.offset, &mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.drain(..).for_each(Waker::wake);
+        self.shard.wakers.set(wakers);
         if moved {
             self.notify_watchers();
         }

@@ -9,6 +9,7 @@ use crate::log::segment::{OffsetIndex, OffsetPosition, SharedFile};
 use crate::log::{Damage, FileError, LogStopped, ReadError};
 use crate::rt::{self, disk::ReadBuf};
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -436,7 +437,7 @@ impl SegmentReader<'_> {
     }
 
     async fn records(&mut self, begin: u64, end: u64) -> Result<Records, ReadError> {
-        let mut slices = Vec::with_capacity(((end - begin) / PIECE_BYTES + 2) as usize);
+        let mut slices = SmallVec::with_capacity(((end - begin) / PIECE_BYTES + 2) as usize);
         self.walk(begin, end, |part| slices.push(RecordSlice::Disk(part)))
             .await?;
         Ok(Records {

@@ -7,6 +7,7 @@ use crate::log::ReadError;
 use crate::rt::disk::ReadBuf;
 use crate::wire::records::{BATCH_HEADER_BYTES, BatchHeader};
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -49,7 +50,7 @@ enum Source {
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     /// The bytes; a batch may lie across two slices.
-    pub slices: Vec<RecordSlice>,
+    pub slices: SmallVec<[RecordSlice; 1]>,
     /// How many bytes there are.
     pub len: usize,
 }
@@ -213,43 +214,65 @@ fn take_bytes<'a>(
     min_one_batch: MinOneBatch,
 ) -> Records {
     let mut records = Records::default();
-    let mut joined: Vec<&Bytes> = Vec::new();
-    let mut joined_bytes = 0;
+    let mut small = Small::None;
     for batch in batches {
         let first = records.len == 0 && min_one_batch == MinOneBatch::Yes;
         if records.len + batch.len() > max_bytes && !first {
             break;
         }
         records.len += batch.len();
-        if batch.len() < JOIN_BELOW_BYTES && joined_bytes + batch.len() <= JOINED_BYTES {
-            joined.push(batch);
-            joined_bytes += batch.len();
-            continue;
+        if batch.len() >= JOIN_BELOW_BYTES || small.len() + batch.len() > JOINED_BYTES {
+            small.end(&mut records.slices);
         }
-        join(&mut joined, &mut joined_bytes, &mut records.slices);
-        if batch.len() < JOIN_BELOW_BYTES {
-            joined.push(batch);
-            joined_bytes = batch.len();
-        } else {
+        if batch.len() >= JOIN_BELOW_BYTES {
             records.slices.push(RecordSlice::Memory(batch.clone()));
+        } else {
+            small.add(batch);
         }
     }
-    join(&mut joined, &mut joined_bytes, &mut records.slices);
+    small.end(&mut records.slices);
     records
 }
 
-fn join(parts: &mut Vec<&Bytes>, bytes: &mut usize, slices: &mut Vec<RecordSlice>) {
-    match parts.as_slice() {
-        [] => {}
-        [one] => slices.push(RecordSlice::Memory((*one).clone())),
-        many => {
-            let mut whole = BytesMut::with_capacity(*bytes);
-            many.iter().for_each(|part| whole.extend_from_slice(part));
-            slices.push(RecordSlice::Memory(whole.freeze()));
+/// Small batches that follow each other. Often it is one.
+enum Small<'a> {
+    None,
+    One(&'a Bytes),
+    Many(Vec<&'a Bytes>, usize),
+}
+
+impl<'a> Small<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Small::None => 0,
+            Small::One(one) => one.len(),
+            Small::Many(_, bytes) => *bytes,
         }
     }
-    parts.clear();
-    *bytes = 0;
+
+    fn add(&mut self, batch: &'a Bytes) {
+        match self {
+            Small::None => *self = Small::One(batch),
+            Small::One(one) => *self = Small::Many(vec![one, batch], one.len() + batch.len()),
+            Small::Many(all, bytes) => {
+                all.push(batch);
+                *bytes += batch.len();
+            }
+        }
+    }
+
+    /// Copies them together.
+    fn end(&mut self, slices: &mut SmallVec<[RecordSlice; 1]>) {
+        match std::mem::replace(self, Small::None) {
+            Small::None => {}
+            Small::One(one) => slices.push(RecordSlice::Memory(one.clone())),
+            Small::Many(all, bytes) => {
+                let mut whole = BytesMut::with_capacity(bytes);
+                all.iter().for_each(|part| whole.extend_from_slice(part));
+                slices.push(RecordSlice::Memory(whole.freeze()));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::log::shard_context::ShardContext;
 use crate::log::wal::{FrameLimits, WalRing, create_wal_file, encode_frame, frame_bytes};
 use crate::log::{FileError, LogStopped};
 use crate::rt::disk::IoBuf;
+use bytes::Bytes;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +21,14 @@ pub(super) struct Relog<'a> {
     limits: FrameLimits,
     /// So many files of the ring are filled at most.
     files: usize,
+}
+
+/// What goes into one frame.
+#[derive(Default)]
+struct Taken {
+    runs: Vec<(Rc<PartitionLog>, CommitRun)>,
+    /// Those of the runs, in their order.
+    batches: Vec<Bytes>,
 }
 
 impl<'a> Relog<'a> {
@@ -49,9 +58,9 @@ impl<'a> Relog<'a> {
     pub async fn write(&self, partitions: &[Rc<PartitionLog>]) -> usize {
         let mut done = 0;
         while done < partitions.len() {
-            let runs = self.take_runs(&partitions[done..]);
-            let count = runs.len();
-            match self.write_frame(runs).await {
+            let taken = self.take_runs(&partitions[done..]);
+            let count = taken.runs.len();
+            match self.write_frame(taken).await {
                 Ok(true) => done += count,
                 Ok(false) => break,
                 Err(e) => {
@@ -73,9 +82,9 @@ impl<'a> Relog<'a> {
     }
 
     /// The whole tails of the first partitions, as many as one frame has room for.
-    fn take_runs(&self, partitions: &[Rc<PartitionLog>]) -> Vec<(Rc<PartitionLog>, CommitRun)> {
+    fn take_runs(&self, partitions: &[Rc<PartitionLog>]) -> Taken {
         let mut room = self.limits.payload_bytes;
-        let mut runs = Vec::new();
+        let mut taken = Taken::default();
         for log in partitions.iter().take(self.limits.entries) {
             let bytes = {
                 let mut state = log.state.borrow_mut();
@@ -86,17 +95,18 @@ impl<'a> Relog<'a> {
                 break;
             }
             let run = log
-                .take_for_wal(room)
+                .take_for_wal(room, &mut taken.batches)
                 .expect("its tail is in memory and has room");
             assert_eq!(run.entry.bytes as usize, bytes);
             room -= bytes;
-            runs.push((log.clone(), run));
+            taken.runs.push((log.clone(), run));
         }
-        runs
+        taken
     }
 
     /// Writes one frame, durable. False if there is no room for it.
-    async fn write_frame(&self, runs: Vec<(Rc<PartitionLog>, CommitRun)>) -> Result<bool, FileError> {
+    async fn write_frame(&self, taken: Taken) -> Result<bool, FileError> {
+        let Taken { runs, batches } = taken;
         let entries: Vec<_> = runs.iter().map(|(_, run)| run.entry).collect();
         let payload = entries.iter().map(|e| e.bytes as usize).sum();
         let bytes = frame_bytes(entries.len(), payload).expect("collected for a frame");
@@ -114,9 +124,7 @@ impl<'a> Relog<'a> {
             place
         };
         let mut buffer = IoBuf::with_capacity(bytes);
-        let batches = runs
-            .iter()
-            .flat_map(|(_, run)| run.batches.iter().map(|b| &b[..]));
+        let batches = batches.iter().map(|b| &b[..]);
         encode_frame(&mut buffer[..bytes], place.header, &entries, batches);
         let written = place.file.write_at(buffer, bytes, place.position).await;
         let path = || self.shard.options.data_dir.wal_path(place.id);

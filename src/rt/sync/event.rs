@@ -34,9 +34,15 @@ impl Event {
     /// Makes every wait that exists now ready.
     pub fn notify_all(&self) {
         self.0.notifications.set(self.0.notifications.get() + 1);
-        let waiting = mem::take(&mut *self.0.waiting.borrow_mut());
-        for waker in waiting.slots.into_iter().flatten() {
+        let mut waiting = mem::take(&mut *self.0.waiting.borrow_mut());
+        waiting.free.clear();
+        for waker in waiting.slots.drain(..).flatten() {
             waker.wake();
+        }
+        // The lists are used again, unless somebody waits already.
+        let mut now = self.0.waiting.borrow_mut();
+        if now.slots.is_empty() {
+            *now = waiting;
         }
     }
 

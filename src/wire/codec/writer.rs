@@ -28,6 +28,11 @@ impl Writer {
         Writer { out }
     }
 
+    /// Makes room for so many bytes more.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
     /// What has been written.
     pub fn written(&self) -> &[u8] {
         &self.out

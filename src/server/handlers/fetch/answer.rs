@@ -3,6 +3,8 @@
 use std::io::{self, IoSlice};
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::base::ids::{Offset, TopicId};
 use crate::log::{PartitionLog, Positions, ReadError, ReadPlan, RecordSlice, Records};
 use crate::rt::sync::Permit;
@@ -32,7 +34,7 @@ impl FetchAnswer {
     /// Sends the answer: headers and records, in order, nothing copied.
     pub async fn send(self, sender: &Sender) -> io::Result<()> {
         for pieces in self.frame.pieces.chunks(SLICES_PER_SEND) {
-            let slices: Vec<IoSlice<'_>> = pieces
+            let slices: SmallVec<[IoSlice<'_>; 16]> = pieces
                 .iter()
                 .map(|piece| match piece {
                     Piece::Head(bytes) => IoSlice::new(bytes),
@@ -49,7 +51,7 @@ impl FetchAnswer {
 struct Answered {
     partition: FetchPartition,
     data: PartitionData,
-    records: Vec<RecordSlice>,
+    records: SmallVec<[RecordSlice; 1]>,
     records_bytes: usize,
 }
 
@@ -75,10 +77,10 @@ pub(super) async fn write(
     wants_aborted: bool,
     mut permit: Option<Permit>,
 ) -> Result<FetchAnswer, EncodeError> {
-    let mut answered = Vec::with_capacity(plan.reads.len());
+    let mut answered = SmallVec::with_capacity(plan.reads.len());
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut total_bytes = 0;
-    let reading: Vec<_> = plan.reads.into_iter().map(Reading::begin).collect();
+    let reading: SmallVec<[_; 1]> = plan.reads.into_iter().map(Reading::begin).collect();
     for (partition, read) in scope.partitions.into_iter().zip(reading) {
         let read = read.end().await;
         if let Read::Other(PartitionRead::Elsewhere(node, _)) = read
@@ -228,7 +230,7 @@ fn frame(
     version: i16,
     correlation_id: i32,
     session: i32,
-    mut answered: Vec<Answered>,
+    mut answered: SmallVec<[Answered; 1]>,
     endpoints: Vec<Endpoint>,
 ) -> Result<FetchFrame<RecordSlice>, EncodeError> {
     let topics = answered

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::base::ids::{LeaderEpoch, NodeId, Offset};
 use crate::log::{MinOneBatch, PartitionLog, Positions, ReadPlan, ReadUpto};
 use crate::metadata::{ClusterImage, TopicImage};
@@ -44,23 +46,23 @@ pub(super) struct PlannedRead {
 /// The plan for a request.
 pub(super) struct RequestPlan {
     /// In the order of the request's partitions.
-    pub(super) reads: Vec<PartitionRead>,
+    pub(super) reads: SmallVec<[PartitionRead; 1]>,
     /// Bytes that will be read.
     pub(super) bytes: usize,
     /// Whether something has to be told at once.
     pub(super) urgent: bool,
     /// Logs in which more may appear.
-    pub(super) logs: Vec<Rc<PartitionLog>>,
+    pub(super) logs: SmallVec<[Rc<PartitionLog>; 1]>,
 }
 
 /// Plans a request.
 pub(super) fn plan(shard: &Shard, partitions: &[FetchPartition], limits: ReadLimits) -> RequestPlan {
     let image = shard.image();
     let mut plan = RequestPlan {
-        reads: Vec::with_capacity(partitions.len()),
+        reads: SmallVec::with_capacity(partitions.len()),
         bytes: 0,
         urgent: false,
-        logs: Vec::new(),
+        logs: SmallVec::with_capacity(partitions.len()),
     };
     let mut last: Option<(&FetchTopic, Option<Arc<TopicImage>>)> = None;
     for wanted in partitions {

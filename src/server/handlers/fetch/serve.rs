@@ -99,18 +99,20 @@ async fn plan_with_enough(
     min_bytes: usize,
     deadline: Monotonic,
 ) -> RequestPlan {
-    let moved = Rc::new(Event::new());
+    let mut moved: Option<Rc<Event>> = None;
     loop {
-        let news = moved.wait();
-        let new_image = cx.shard().image_changed().wait();
         let plan = read::plan(cx.shard(), &scope.partitions, limits);
         let left = deadline.since(rt::now());
         let enough = plan.bytes >= min_bytes || plan.urgent || scope.partitions.is_empty();
         if enough || left.is_zero() || cx.server.is_stopping() {
             return plan;
         }
+        // Nothing has been awaited since the plan was made, so no news is missed.
+        let moved = moved.get_or_insert_default();
+        let news = moved.wait();
+        let new_image = cx.shard().image_changed().wait();
         for log in &plan.logs {
-            log.watch(&moved);
+            log.watch(moved);
         }
         drop(plan);
         let waiting = rt::race(rt::race(news, new_image), cx.server.stopped());

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use smallvec::SmallVec;
 
 use crate::base::ids::TopicId;
 use crate::log::{AppendError, AppendOrigin, PartitionLog};
@@ -47,9 +48,9 @@ pub struct PreparedProduce {
     correlation_id: i32,
     version: i16,
     acks: i16,
-    topics: Vec<TopicOutcome>,
+    topics: SmallVec<[TopicOutcome; 1]>,
     /// By the topic's place, with the partition's index.
-    targets: Vec<(usize, i32, Target)>,
+    targets: SmallVec<[(usize, i32, Target); 1]>,
     frame: Frame,
     wants_recompression: bool,
 }
@@ -66,8 +67,8 @@ pub fn prepare(
     reader.take(body_at).expect("the header has been read");
     let view = ProduceView::read(&mut reader, version)?;
     let acks = view.acks;
-    let mut topics: Vec<TopicOutcome> = Vec::with_capacity(view.topic_count);
-    let mut targets = Vec::with_capacity(view.partition_count);
+    let mut topics: SmallVec<[TopicOutcome; 1]> = SmallVec::with_capacity(view.topic_count);
+    let mut targets = SmallVec::with_capacity(view.partition_count);
     let whole_request = check_request(&view);
     let mut resolver = Resolver {
         server,
@@ -77,7 +78,12 @@ pub fn prepare(
     let mut wants_recompression = false;
     for partition in view.partitions() {
         if topics.len() <= partition.topic_index {
-            topics.push(resolver.topic(&partition));
+            // What of several topics each has is not known before.
+            let partitions = match view.topic_count {
+                1 => view.partition_count,
+                _ => 1,
+            };
+            topics.push(resolver.topic(&partition, partitions));
         }
         let target = match whole_request {
             Some(code) => Target::Settled(Outcome::Refused(code, None)),
@@ -221,8 +227,8 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Begins the outcomes of a topic.
-    fn topic(&mut self, partition: &ProducePartition<'_>) -> TopicOutcome {
+    /// Begins the outcomes of a topic, with room for so many partitions.
+    fn topic(&mut self, partition: &ProducePartition<'_>, partitions: usize) -> TopicOutcome {
         let (name, id) = match partition.topic {
             TopicRef::Name(name) => {
                 self.topic = self.image.topic_by_name(name).cloned();
@@ -236,7 +242,7 @@ impl Resolver<'_> {
         TopicOutcome {
             name,
             id,
-            partitions: Vec::with_capacity(1),
+            partitions: SmallVec::with_capacity(partitions),
         }
     }
 

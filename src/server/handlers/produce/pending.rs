@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use smallvec::SmallVec;
 
 use crate::base::ids::{LeaderEpoch, NodeId, TopicId};
 use crate::log::{Appended, CommitState, LogStopped, PartitionLog};
@@ -43,14 +44,14 @@ pub(super) struct PartitionOutcome {
 pub(super) struct TopicOutcome {
     pub(super) name: String,
     pub(super) id: TopicId,
-    pub(super) partitions: Vec<PartitionOutcome>,
+    pub(super) partitions: SmallVec<[PartitionOutcome; 1]>,
 }
 
 /// An appended request that waits for its commit.
 pub struct PendingProduce {
     pub(super) correlation_id: i32,
     pub(super) version: i16,
-    pub(super) topics: Vec<TopicOutcome>,
+    pub(super) topics: SmallVec<[TopicOutcome; 1]>,
     /// Endpoints of the leaders named in the outcomes.
     pub(super) endpoints: Vec<Endpoint>,
     /// The request's share of the memory budget, given back with the answer.
@@ -166,6 +167,8 @@ fn failed_commit(stopped: Option<LogStopped>, topic: TopicId) -> ErrorCode {
 mod tests {
     use std::sync::Arc;
 
+    use smallvec::smallvec;
+
     use super::*;
     use crate::base::ids::{ShardId, TopicPartition};
     use crate::log::{AppendOrigin, DataDir, PartitionSpec, ShardLog, ShardLogOptions, TopicLogConfig};
@@ -207,10 +210,10 @@ mod tests {
         let pending = PendingProduce {
             correlation_id: 7,
             version,
-            topics: vec![TopicOutcome {
+            topics: smallvec![TopicOutcome {
                 name: named.0.to_string(),
                 id: named.1,
-                partitions: vec![PartitionOutcome {
+                partitions: smallvec![PartitionOutcome {
                     partition: 0,
                     outcome: Outcome::Appended(log.clone(), appended),
                 }],
