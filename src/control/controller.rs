@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::ids::{DirectoryId, ShardId, TopicId};
 use crate::metadata::{
     self, ClusterImage, Command, CommandError, CommandErrorKind, MetadataLog, MetadataLogError, Outcome,
-    Plan, Record, Versions, WentOffline,
+    Plan, Record, TopicRemains, Versions, WentOffline,
 };
 use crate::rt;
 
@@ -30,6 +30,8 @@ pub(super) struct Controller {
     image: Arc<ClusterImage>,
     log: MetadataLog,
     waiting: VecDeque<Answer>,
+    /// Topics that were deleted, with the version of the image that has them no more, until every shard has given up its part.
+    undeleted: Vec<(u64, TopicRemains)>,
 }
 
 impl Controller {
@@ -38,6 +40,7 @@ impl Controller {
             image: Arc::new(image),
             log,
             waiting: VecDeque::new(),
+            undeleted: Vec::new(),
         }
     }
 
@@ -53,6 +56,7 @@ impl Controller {
         let mut image = ClusterImage::clone(&self.image);
         let mut records = Vec::new();
         let mut answers = Vec::with_capacity(changes.len());
+        let mut deleted = Vec::new();
         for Change { shard, id, command } in changes {
             let answer = match metadata::plan(&image, command, &mut random_topic_id) {
                 Ok(plan) => {
@@ -62,6 +66,8 @@ impl Controller {
                         outcome,
                     } = plan;
                     records.extend(more);
+                    let remains = topics_deleted(&image, &outcome);
+                    deleted.extend(remains.into_iter().map(|topic| (next.version(), topic)));
                     image = next;
                     Ok(outcome)
                 }
@@ -101,6 +107,7 @@ impl Controller {
         }
         self.waiting.extend(answers);
         self.image = Arc::new(image);
+        self.undeleted.extend(deleted);
         self.snapshot_if_due();
         true
     }
@@ -143,8 +150,18 @@ impl Controller {
         !self.waiting.is_empty()
     }
 
+    /// A shard could not give up all it had of these topics, which were deleted: the next start is to do it.
+    pub(super) fn keep_owing(&mut self, topics: &[TopicId]) {
+        for (version, topic) in &mut self.undeleted {
+            if topics.contains(&topic.id) {
+                *version = u64::MAX;
+            }
+        }
+    }
+
     /// Takes out the answers that may be sent when every shard serves by this version.
     pub(super) fn answers_up_to(&mut self, version: u64) -> Vec<Answer> {
+        self.undeleted.retain(|(deleted, _)| *deleted > version);
         // Answers wait in the order of their versions.
         let ready = self
             .waiting
@@ -155,9 +172,12 @@ impl Controller {
     }
 
     fn snapshot_if_due(&mut self) {
-        if self.log.snapshot_is_due()
-            && let Err(error) = self.log.take_snapshot(&self.image)
-        {
+        if !self.log.snapshot_is_due() {
+            return;
+        }
+        // What it says of deletions is all that is left of them: the log before it goes.
+        let undeleted = self.undeleted.iter().map(|(_, topic)| topic);
+        if let Err(error) = self.log.take_snapshot(&self.image.owing(undeleted)) {
             match error.is_no_room() {
                 true => {
                     tracing::warn!(%error, "no snapshot of the metadata for want of room; the log grows on")
@@ -166,6 +186,15 @@ impl Controller {
             }
         }
     }
+}
+
+/// What is left of the topics that a change has deleted, by the image before it.
+fn topics_deleted(before: &ClusterImage, outcome: &Outcome) -> Vec<TopicRemains> {
+    let Outcome::TopicsDeleted(outcomes) = outcome else {
+        return Vec::new();
+    };
+    let deleted = outcomes.iter().flatten();
+    deleted.filter_map(|topic| before.remains(&topic.id)).collect()
 }
 
 fn random_topic_id() -> TopicId {
@@ -183,4 +212,109 @@ fn storage_error(error: &MetadataLogError) -> CommandError {
     tracing::error!(%error, "the cluster can't be changed until the server is started again");
     let message = "the metadata log of this server can't be written; its log says why";
     CommandError::new(CommandErrorKind::Storage, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::StaticSettings;
+    use crate::metadata::{Mode, NewTopic, TopicSelector, plan_start};
+    use crate::rt::disk::blocking;
+    use crate::rt::sim;
+
+    const DATA_DIR: &str = "/data";
+
+    /// A log that is replaced by a snapshot with each change.
+    fn open() -> Controller {
+        blocking::create_dir_all(DATA_DIR).expect("no faults");
+        let mut fixed = StaticSettings::default();
+        let setting = "metadata.log.max.record.bytes.between.snapshots=1";
+        fixed.add_assignment(setting).expect("a good setting");
+        let loaded = MetadataLog::open(Path::new(DATA_DIR), Arc::new(fixed)).expect("no damage");
+        Controller::new(loaded.log, loaded.image)
+    }
+
+    fn change(controller: &mut Controller, command: Command) {
+        let change = Change {
+            shard: ShardId(0),
+            id: 0,
+            command,
+        };
+        assert!(
+            controller.carry_out(vec![change], &mut || false),
+            "it changes something"
+        );
+    }
+
+    fn create(controller: &mut Controller, name: &str) -> TopicId {
+        let topic = NewTopic {
+            name: name.to_string(),
+            partitions: 2,
+            replication_factor: -1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        };
+        let mode = Mode::Apply;
+        let topics = vec![topic];
+        change(controller, Command::CreateTopics { topics, mode });
+        controller.image().topic_by_name(name).expect("created").id()
+    }
+
+    fn delete(controller: &mut Controller, name: &str) {
+        let topics = vec![TopicSelector::Name(name.to_string())];
+        change(controller, Command::DeleteTopics { topics });
+    }
+
+    /// What a start would find owed if the power went now.
+    fn owed_at_a_start() -> Vec<String> {
+        let image = open().image;
+        let owed = image.deletions_owed(DirectoryId::HOME);
+        let mut names: Vec<_> = owed
+            .map(|topic| format!("{} {}", topic.name, topic.partitions))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn a_snapshot_says_what_the_shards_have_not_given_up_yet() {
+        sim::check_seeds(
+            "a_snapshot_says_what_the_shards_have_not_given_up",
+            0..1,
+            |_| async {
+                let mut controller = open();
+                let online = [DirectoryId::HOME];
+                let (records, image) = plan_start(controller.image(), 0, 1, &online, || "sim".to_string())
+                    .expect("a first start");
+                let versions = Versions {
+                    before: 0,
+                    after: image.version(),
+                };
+                controller.log.append(versions, &records).expect("no faults");
+                controller.image = Arc::new(image);
+                create(&mut controller, "one");
+                let two = create(&mut controller, "two");
+                delete(&mut controller, "one");
+                assert_eq!(owed_at_a_start(), ["one 2"]);
+                // Some shard is still behind.
+                let before = controller.image().version() - 1;
+                controller.answers_up_to(before);
+                create(&mut controller, "three");
+                assert_eq!(owed_at_a_start(), ["one 2"]);
+                controller.answers_up_to(controller.image().version());
+                create(&mut controller, "four");
+                assert_eq!(owed_at_a_start(), [""; 0]);
+                // A shard that could not.
+                delete(&mut controller, "two");
+                controller.keep_owing(&[two]);
+                controller.answers_up_to(controller.image().version());
+                delete(&mut controller, "three");
+                controller.answers_up_to(controller.image().version());
+                create(&mut controller, "five");
+                assert_eq!(owed_at_a_start(), ["two 2"]);
+            },
+        );
+    }
 }

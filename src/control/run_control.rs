@@ -245,7 +245,14 @@ impl Control {
                 }
                 // `Shutdown` will say that it has not happened.
                 ToControl::Change { .. } => {}
-                ToControl::ImageApplied { shard, version } => self.roll.applied(shard, version),
+                ToControl::ImageApplied {
+                    shard,
+                    version,
+                    undeleted,
+                } => {
+                    self.controller.keep_owing(&undeleted);
+                    self.roll.applied(shard, version);
+                }
                 ToControl::Recovered { shard, offline } => {
                     if !offline.is_empty() {
                         let offline_partitions = offline.len();

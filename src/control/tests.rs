@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::base::ids::DirectoryId;
+use crate::base::ids::{DirectoryId, ShardId};
 use crate::config::StaticSettings;
 use crate::metadata::{
     ClusterImage, Command, CommandErrorKind, InternalTopic, MetadataLog, Mode, NewTopic, Outcome,
@@ -100,6 +100,15 @@ async fn random_pause() {
     rt::sleep(Duration::from_micros(below(2000))).await;
 }
 
+/// A shard has given up all it had of deleted topics.
+fn applied(shard: ShardId, version: u64) -> ToControl {
+    ToControl::ImageApplied {
+        shard,
+        version,
+        undeleted: Vec::new(),
+    }
+}
+
 /// A shard that has no partitions: it asks for some changes and applies images with delay.
 async fn follow(start: LaneStart, seen: Shared, breaks: Break, changes: u64) {
     let LaneStart {
@@ -150,7 +159,7 @@ async fn follow(start: LaneStart, seen: Shared, breaks: Break, changes: u64) {
                 random_pause().await;
                 let version = image.version();
                 seen.lock().unwrap().images[usize::from(id.0)] = Some(image);
-                control.send(ToControl::ImageApplied { shard: id, version }).await;
+                control.send(applied(id, version)).await;
             }
             ToShard::ChangeAnswer { id, answer } => client.answer(id, answer),
             ToShard::Shutdown => break,
@@ -539,7 +548,7 @@ fn what_exists_already_is_answered_when_every_shard_has_it() {
                                     random_pause().await;
                                     let version = image.version();
                                     seen.lock().unwrap().images[usize::from(id.0)] = Some(image);
-                                    control.send(ToControl::ImageApplied { shard: id, version }).await;
+                                    control.send(applied(id, version)).await;
                                 }
                                 ToShard::ChangeAnswer { id, answer } => client.answer(id, answer),
                                 ToShard::MetricsRequest => panic!("nobody asks"),

@@ -188,7 +188,30 @@ impl ClusterImage {
         .then_some(next)
     }
 
-    /// The topics that were deleted while a data directory was not there, and that had partitions in it.
+    /// What there is of a topic, should it be deleted.
+    pub fn remains(&self, id: &TopicId) -> Option<TopicRemains> {
+        self.topic(id).map(|topic| TopicRemains {
+            id: *id,
+            name: topic.name().clone(),
+            partitions: topic.partition_count(),
+        })
+    }
+
+    /// This image, in which the data directories that are online owe these deletions too: for a snapshot.
+    pub fn owing<'a>(&self, deleted: impl Iterator<Item = &'a TopicRemains>) -> ClusterImage {
+        let mut image = self.clone();
+        deleted.for_each(|topic| image.owe(topic));
+        image
+    }
+
+    /// The data directories that are online owe a deletion.
+    pub(in crate::metadata) fn owe(&mut self, topic: &TopicRemains) {
+        for directory in self.directories.online() {
+            self.deletions_owed.owe(*directory, topic.clone());
+        }
+    }
+
+    /// The topics that were deleted and of which a data directory may have something: it was not there, or a crash came.
     pub fn deletions_owed(&self, directory: DirectoryId) -> impl Iterator<Item = &TopicRemains> {
         self.deletions_owed.owed(directory)
     }

@@ -384,9 +384,13 @@ fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogErr
                     return Err(damaged(&message));
                 }
                 for record in records.decode().map_err(|bad| damaged(&bad.0))? {
-                    let owed = owed(image, &record);
-                    for record in [record].iter().chain(&owed) {
-                        image.apply(record).map_err(|unfit| damaged(&unfit.message))?;
+                    let remains = match &record {
+                        Record::TopicDeleted { id } => image.remains(id),
+                        _ => None,
+                    };
+                    image.apply(&record).map_err(|unfit| damaged(&unfit.message))?;
+                    if let Some(remains) = remains {
+                        image.owe(&remains);
                     }
                 }
                 image.set_version(versions.after);
@@ -395,24 +399,6 @@ fn read_log(path: &Path, image: &mut ClusterImage) -> Result<u64, MetadataLogErr
         }
     }
     Ok(0)
-}
-
-/// What the directories that were online owe because of a record, if that deletes a topic.
-fn owed(image: &ClusterImage, record: &Record) -> Vec<Record> {
-    let Record::TopicDeleted { id } = record else {
-        return Vec::new();
-    };
-    let Some(topic) = image.topic(id) else {
-        return Vec::new();
-    };
-    let online = image.directories_online().iter();
-    let owed = online.map(|directory| Record::DeletionOwed {
-        directory: *directory,
-        id: *id,
-        name: topic.name().to_string(),
-        partitions: topic.partition_count(),
-    });
-    owed.collect()
 }
 
 fn damaged(path: &Path, position: usize, message: &str) -> MetadataLogError {

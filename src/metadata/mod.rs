@@ -9,7 +9,8 @@
 //!
 //! Promises: a command's records are durable before its outcome is told; they become durable all or none; replaying
 //! the log gives the same image that was live. There is no way to change an image but to apply records, except for what is
-//! offline in this run of the server ([`WentOffline`]), and where partitions to come are wanted ([`WantedDirectory`]): no record says that.
+//! offline in this run of the server ([`WentOffline`]), and where partitions to come are wanted ([`WantedDirectory`]): no record says that;
+//! and for deletions that a crash may have cut short: a replay, and a snapshot, take them for owed by the data directories.
 //!
 //! Placement is derived and not stored by shard: a partition has a number (its *slot*), and on a server with n shards it
 //! lives on shard `slot % n`. So a server may be started with another number of shards.

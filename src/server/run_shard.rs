@@ -44,7 +44,8 @@ async fn run(start: ShardStart) -> Result<(), String> {
     control.send(ToControl::Recovered { shard: id, offline }).await;
 
     match inbox.recv().await {
-        Some(ToShard::Serve(image)) => shard.apply_image(image).await,
+        // Nothing is deleted before all serve.
+        Some(ToShard::Serve(image)) => drop(shard.apply_image(image).await),
         // Told to stop before it served, or the control thread is gone: everything is durable already.
         _ => {
             control.send(ToControl::Stopped { shard: id }).await;
@@ -89,13 +90,14 @@ async fn follow_control(server: &ServerState, mut inbox: rt::mailbox::Receiver<T
         match message {
             ToShard::NewImage(image) => {
                 let version = image.version();
-                shard.apply_image(image).await;
+                let undeleted = shard.apply_image(image).await;
                 shard
                     .control
                     .port()
                     .send(ToControl::ImageApplied {
                         shard: shard.id,
                         version,
+                        undeleted,
                     })
                     .await;
             }

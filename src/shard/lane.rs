@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::ids::{DirectoryId, NodeId, ShardId, TopicPartition};
+use crate::base::ids::{DirectoryId, NodeId, ShardId, TopicId, TopicPartition};
 use crate::config::Settings;
 use crate::group::GroupDriver;
 use crate::log::{DataDirs, LogError, PartitionSpec};
@@ -179,8 +179,9 @@ impl Shard {
         Ok(())
     }
 
-    /// Serves by a new image from now on: opens the partitions it brings, drops those it no longer has.
-    pub async fn apply_image(&self, new: Arc<ClusterImage>) {
+    /// Serves by a new image from now on: opens the partitions it brings, drops those it no longer has. Gives the topics it has no
+    /// more whose files could not all be given up.
+    pub async fn apply_image(&self, new: Arc<ClusterImage>) -> Vec<TopicId> {
         let old = self.image();
         let settings_changed = [Some(self.node_id), None]
             .iter()
@@ -205,12 +206,14 @@ impl Shard {
         // Clients see the new partitions only now that they can be used.
         *self.image.borrow_mut() = new.clone();
         self.image_changed.notify_all();
+        let mut undeleted = Vec::new();
         for topic in old.topics() {
-            if new.topic(&topic.id()).is_none() {
-                self.drop_topic(&old, topic).await;
+            if new.topic(&topic.id()).is_none() && !self.drop_topic(&old, topic).await {
+                undeleted.push(topic.id());
             }
         }
         self.tell_offline_partitions().await;
+        undeleted
     }
 
     /// The counters' values, with the number of open connections, which the server knows.
@@ -264,24 +267,33 @@ impl Shard {
         }
     }
 
-    async fn drop_topic(&self, image: &ClusterImage, topic: &TopicImage) {
+    /// Drops the partitions of a topic. Says whether nothing of them is left under their names.
+    async fn drop_topic(&self, image: &ClusterImage, topic: &TopicImage) -> bool {
+        let mut all_gone = true;
         for partition in self.led_of(image, topic) {
             let partition = TopicPartition {
                 topic: topic.id(),
                 partition,
             };
-            if self.partitions.borrow_mut().remove(&partition).is_none() {
+            let slot = self.partitions.borrow_mut().remove(&partition);
+            let Some(slot) = slot else {
                 continue;
-            }
+            };
             if &**topic.name() == GROUP_METADATA_TOPIC {
                 self.groups.resign(partition.partition);
             }
             if let Err(error) = self.logs.delete_partition(partition).await {
                 let (topic, partition) = (topic.name(), partition.partition);
                 tracing::error!(%topic, partition, %error, "could not delete partition");
+                all_gone = false;
             }
+            // The log knows nothing of one that is offline, and leaves the files of a directory that has failed.
+            let directory = self.data_dirs().by_id(topic.directory(partition.partition));
+            let works = directory.is_some_and(|directory| directory.online().is_some());
+            all_gone &= works && matches!(slot, PartitionSlot::Online(_));
         }
         self.groups.topic_deleted(topic.name(), topic.id());
+        all_gone
     }
 
     /// The indexes of a topic's partitions that this shard leads.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::base::ids::{ShardId, TopicPartition};
+use crate::base::ids::{ShardId, TopicId, TopicPartition};
 use crate::metadata::{ClusterImage, Command, CommandError, Outcome, WentOffline};
 use crate::rt::mailbox;
 
@@ -62,6 +62,8 @@ pub enum ToControl {
         shard: ShardId,
         /// The image's version.
         version: u64,
+        /// Topics it has no more, and of which something is left on the disk, because that could not be taken away.
+        undeleted: Vec<TopicId>,
     },
     /// Something of this shard can't be used any more; it was logged with its reason.
     WentOffline {
