@@ -4,6 +4,7 @@
 mod fixture;
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -23,6 +24,7 @@ use corelane::wire::records::{BatchBuilder, Compression};
 use fixture::client::Client;
 use fixture::partitions::{consume, create, described, error, leader, produce};
 use fixture::{Broker, Options};
+use tempfile::TempDir;
 
 const TOPIC: &str = "spread";
 const PARTITIONS: i32 = 6;
@@ -665,4 +667,82 @@ fn a_move_is_given_up() {
     delete(&broker, TOPIC);
     nothing_left(&broker);
     broker.stop();
+}
+
+/// A log directory as a stopped Apache Kafka leaves it, with the partitions that a broker of ours has.
+fn as_of_kafka(from: &Broker) -> TempDir {
+    let kafka = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    for partition in 0..PARTITIONS {
+        let name = format!("{TOPIC}-{partition}");
+        let in_more = has_folder(from, "more", TOPIC, partition);
+        let dir = from
+            .data_dir_named(if in_more { "more" } else { "data" })
+            .join(&name);
+        let to = kafka.path().join(&name);
+        fs::create_dir(&to).expect("made");
+        for file in fs::read_dir(dir).expect("listed") {
+            let file = file.expect("listed");
+            fs::copy(file.path(), to.join(file.file_name())).expect("copied");
+        }
+    }
+    kafka
+}
+
+#[test]
+fn imported_partitions_are_spread() {
+    let (mut source, _) = spread();
+    source.stop();
+    let kafka = as_of_kafka(&source);
+    let mut broker = Broker::start(Options::shards(2).data_dirs(&["data", "more"]));
+    create(&broker, "own", 1);
+    assert_eq!(produce(&broker, "own", 0, "own"), Ok(0));
+    broker.stop();
+    // One of them is new to the server.
+    let dirs = ["data", "more", "third"];
+    broker.use_data_dirs(&dirs);
+    let import = |dirs: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+        command
+            .args(["storage", "import", "--without-metadata"])
+            .arg(kafka.path());
+        for dir in dirs {
+            command.arg("--data-dir").arg(broker.data_dir_named(dir));
+        }
+        let output = command.output().expect("start the command");
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), said)
+    };
+    // What would go to a directory that is not there does not come.
+    let (came, said) = import(&["data"]);
+    assert!(!came && said.contains("name all of them"), "{said}");
+    let (came, said) = import(&dirs);
+    assert!(came && said.contains("spread: imported, 6 partitions"), "{said}");
+    let (came, said) = import(&dirs);
+    assert!(came && said.contains("spread: it is here already"), "{said}");
+    let places = |dir: &str| {
+        let all = 0..PARTITIONS;
+        all.filter(|partition| has_folder(&broker, dir, TOPIC, *partition))
+            .collect::<Vec<_>>()
+    };
+    let placed = dirs.map(places);
+    assert!(placed.iter().all(|of_dir| of_dir.len() == 2), "{placed:?}");
+    let mut all = placed.concat();
+    all.sort_unstable();
+    assert_eq!(all, (0..PARTITIONS).collect::<Vec<_>>(), "each once");
+    for (start, dirs) in [dirs, ["third", "data", "more"]].into_iter().enumerate() {
+        broker.use_data_dirs(&dirs);
+        broker.start_again(1 + start);
+        let found = described(&broker, TOPIC);
+        for (dir, partitions) in ["data", "more", "third"].iter().zip(&placed) {
+            assert_eq!(found[*dir], Ok(partitions.clone()));
+        }
+        for partition in 0..PARTITIONS {
+            let values = consume(&broker, TOPIC, partition).expect("online");
+            assert_eq!(values[0], format!("first of {partition}"));
+            assert_eq!(produce(&broker, TOPIC, partition, "more"), Ok(1 + start as i64));
+        }
+        assert_eq!(consume(&broker, "own", 0).expect("online"), ["own"]);
+        broker.sigkill();
+    }
 }

@@ -47,7 +47,9 @@ pub use command::{
     NewPartitions, NewTopic, ReplicaAssignment, ScramDeletion, ScramUpsertion, TopicSelector,
 };
 pub use command_error::{CommandError, CommandErrorKind};
-pub use engine::{ImportedTopic, Plan, WrongServer, check_replicas, plan, plan_import, plan_start};
+pub use engine::{
+    ImportedTopic, Plan, WrongServer, check_replicas, plan, plan_directories, plan_import, plan_start,
+};
 pub use internal_topic::{GROUP_METADATA_TOPIC, InternalTopic, is_internal};
 pub use log_frame::Versions;
 pub use metadata_log::{LoadedMetadata, METADATA_DIR, MetadataLog, TopicRemains};

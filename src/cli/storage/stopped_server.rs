@@ -10,7 +10,9 @@ use crate::base::ids::TopicId;
 use crate::cli::serve::{DataDirectories, ServeArgs, start_settings};
 use crate::config::StaticSettings;
 use crate::log::{DataDir, DataDirs, Directory};
-use crate::metadata::{ClusterImage, MetadataLog, Record, TopicImage, Versions, plan_start};
+use crate::metadata::{
+    ClusterImage, MetadataLog, Record, TopicImage, Versions, plan_directories, plan_start,
+};
 use crate::rt;
 use crate::shard::{bring_to_segments, take_up_directories};
 
@@ -84,6 +86,18 @@ impl StoppedServer {
         Ok(server)
     }
 
+    /// Has new partitions placed in the data directories that are new, too, as a start with them does.
+    pub fn use_new_directories(&mut self) -> anyhow::Result<()> {
+        let online = self.data_dirs.online_ids();
+        let known = self.image.directories_online();
+        // One that is missing is not taken for gone: what is to be placed there is refused.
+        if known != online && known.iter().all(|one| online.contains(one)) {
+            let (records, image) = plan_directories(&self.image, &online);
+            self.append(&records, image)?;
+        }
+        Ok(())
+    }
+
     /// The topics and their configs.
     pub fn image(&self) -> &ClusterImage {
         &self.image
@@ -92,12 +106,6 @@ impl StoppedServer {
     /// All data directories.
     pub fn data_dirs(&self) -> &Arc<DataDirs> {
         &self.data_dirs
-    }
-
-    /// The directory with the metadata, where a partition is unless the metadata says another one.
-    pub fn home(&self) -> &Arc<DataDir> {
-        let home = self.data_dirs.home().online();
-        home.expect("it could be opened, or nothing was")
     }
 
     /// The data directory a partition is in.

@@ -1,4 +1,4 @@
-//! Takes up a topic whose partitions are in the data directory already, with the id it has.
+//! Takes up a topic whose partitions are in the data directories already, with the id it has.
 
 use crate::base::ids::{LeaderEpoch, ProducerId, TopicId};
 use crate::metadata::cluster_image::ClusterImage;
@@ -8,6 +8,7 @@ use crate::metadata::topic_image::{PartitionRun, Slots};
 
 use super::create_topics::{check_configs, check_name, check_room};
 use super::draft::Draft;
+use super::placement::choose_directories;
 
 /// A topic that comes from another cluster.
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ const MAX_EPOCH: u32 = 1 << 30;
 ///
 /// Its leader epochs go on above those it had: clients that know it take lower ones for old news. They count from the server's epoch,
 /// which is raised where it is not high enough; epochs may skip. Producer ids that have written to it are given to nobody else.
+/// Its partitions are placed as those of a new topic are: the same image gives the same places.
 pub fn plan_import(
     image: &ClusterImage,
     topic: ImportedTopic,
@@ -85,5 +87,6 @@ pub fn plan_import(
         overrides,
         next_slot: first.wrapping_add(topic.partitions),
     });
+    choose_directories(&mut draft, topic.id, 0..topic.partitions as i32);
     Ok(draft.finish(image))
 }

@@ -29,7 +29,7 @@ use crate::metadata::outcome::Outcome;
 use crate::metadata::record::Record;
 pub use import_topic::{ImportedTopic, plan_import};
 pub use placement::check_replicas;
-pub use start_server::{WrongServer, plan_start};
+pub use start_server::{WrongServer, plan_directories, plan_start};
 
 use draft::Draft;
 

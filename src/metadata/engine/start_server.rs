@@ -28,6 +28,15 @@ impl fmt::Display for WrongServer {
 
 impl std::error::Error for WrongServer {}
 
+/// Records that add data directories to those that new partitions are placed in, between two starts.
+pub fn plan_directories(image: &ClusterImage, directories: &[DirectoryId]) -> (Vec<Record>, ClusterImage) {
+    let records = vec![Record::DirectoriesOnline {
+        directories: directories.to_vec(),
+    }];
+    let next = image.after(&records).expect("directories fit every image");
+    (records, next)
+}
+
 /// Records of a start: the first founds the cluster under `new_cluster_id`, each later one raises the server's
 /// epoch, and so the leader epoch of all its partitions. `directories` are the data directories it has now, the one with the
 /// metadata first.

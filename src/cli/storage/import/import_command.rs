@@ -1,5 +1,8 @@
 //! The arguments of `corelane storage import`, and the order of an import.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +28,8 @@ Examples:
 Both brokers are stopped. Kafka's files are only read, and it can't start on them meanwhile. Name all directories of its log.dirs; with
 several brokers, one that leads each partition. Topics keep their ids, offsets, timestamps, headers, compression, producers (so that a
 retry is recognised) and leader epochs; configs and partition counts come from Kafka's metadata. Committed offsets come as well, if this
-server has none yet. Partitions go to the data directory that has the metadata. Every batch's checksum is checked on the way.
+server has none yet. Partitions are placed in this server's data directories as those of a new topic are: name all of them. Every
+batch's checksum is checked on the way.
 
 A topic appears when all of it is there, synced. If the command is stopped, run it again: what is complete is compared and kept.
 
@@ -72,6 +76,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     }
     let metadata = read_metadata(args)?;
     let mut server = StoppedServer::open(&args.server)?;
+    server.use_new_directories()?;
     for dir in dirs.iter().filter(|dir| !dir.clean) {
         print_line(&format!(
             "{}: Kafka did not end in order; what is torn off at the end of a partition is left out",
@@ -149,30 +154,42 @@ fn read_metadata(args: &ImportArgs) -> anyhow::Result<Option<KafkaMetadata>> {
     )
 }
 
-/// Sees whether all of it fits on the disk, before any of it is copied.
+/// Sees whether all of it fits on the disks, before any of it is copied.
 fn check_room(topics: &[ChosenTopic], server: &StoppedServer, on_damage: OnDamage) -> anyhow::Result<()> {
-    let mut needed = 0;
+    // By disk: several directories may be on one.
+    let mut needed: BTreeMap<u64, (PathBuf, u64)> = BTreeMap::new();
+    let mut image = server.image().clone();
     for topic in topics {
+        // Each is placed when those before it are there. One that does not fit the metadata is refused when its turn comes.
+        let Ok((_, with_it)) = plan_import(&image, topic.imported(None, None)) else {
+            continue;
+        };
+        let placed = with_it.topic(&topic.id).expect("it was planned").clone();
         for partition in &topic.partitions {
-            needed += PartitionImport::new(partition, topic.id, on_damage).map_or(0, |import| import.bytes());
+            let bytes =
+                PartitionImport::new(partition, topic.id, on_damage).map_or(0, |import| import.bytes());
+            let directory = server.directory_of(&placed, partition.partition)?;
+            let of_disk = fs::metadata(directory.path())
+                .with_context(|| format!("could not look at {}", directory.path().display()))?;
+            let on_disk = needed.entry(of_disk.dev());
+            on_disk.or_insert_with(|| (directory.path().to_path_buf(), 0)).1 += bytes;
         }
+        image = with_it;
     }
-    let space = rustix::fs::statvfs(server.home().path()).with_context(|| {
-        format!(
-            "could not ask for the free room in {}",
-            server.home().path().display()
-        )
-    })?;
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
-    // Indexes, and a write-ahead log for the start.
-    let needed = needed + needed / 50 + (64 << 20);
-    if free < needed {
-        bail!(
-            "{} has {} MiB of free room, and {} MiB are needed; import fewer topics at a time with --topic",
-            server.home().path().display(),
-            free >> 20,
-            needed >> 20
-        );
+    for (directory, bytes) in needed.into_values() {
+        let space = rustix::fs::statvfs(&directory)
+            .with_context(|| format!("could not ask for the free room in {}", directory.display()))?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        // Indexes, and a write-ahead log for the start.
+        let needed = bytes + bytes / 50 + (64 << 20);
+        if free < needed {
+            bail!(
+                "{} has {} MiB of free room, and {} MiB are needed; import fewer topics at a time with --topic",
+                directory.display(),
+                free >> 20,
+                needed >> 20
+            );
+        }
     }
     Ok(())
 }
@@ -185,13 +202,17 @@ fn import(
     dry_run: bool,
     next_producer_id: i64,
 ) -> anyhow::Result<Vec<String>> {
+    let (_, planned) = plan_import(server.image(), topic.imported(None, None))
+        .map_err(|refused| anyhow::anyhow!(refused.message))?;
+    let placed = planned.topic(&topic.id).expect("it was planned").clone();
     let mut partitions: Vec<ImportedPartition> = Vec::new();
     for source in &topic.partitions {
         let one = PartitionImport::new(source, topic.id, on_damage)?;
+        let directory = server.directory_of(&placed, source.partition)?;
         let imported = if dry_run {
             one.check()
         } else {
-            one.run(server.home().path())
+            one.run(directory.path())
         };
         partitions.push(imported.with_context(|| format!("partition {}", source.partition))?);
     }
@@ -203,10 +224,13 @@ fn import(
                 partition: source.partition,
             };
             let checkpoint = Checkpoint::at_rest(partition.log_start, partition.log_end);
-            server.home().note(id, &name, checkpoint);
+            let directory = server.directory_of(&placed, source.partition)?;
+            directory.note(id, &name, checkpoint);
         }
-        // Recovery takes gaps, which compaction leaves, only below a recovery point.
-        server.home().write_own_checkpoint()?;
+        for directory in server.data_dirs().all().iter().filter_map(|one| one.online()) {
+            // Recovery takes gaps, which compaction leaves, only below a recovery point.
+            directory.write_own_checkpoint()?;
+        }
         let newest_epoch = partitions
             .iter()
             .filter_map(|partition| partition.newest_epoch)
@@ -218,6 +242,10 @@ fn import(
         let newest_producer = newest_producer.max(Some(ProducerId(next_producer_id - 1)));
         let (records, image) = plan_import(server.image(), topic.imported(newest_epoch, newest_producer))
             .map_err(|refused| anyhow::anyhow!(refused.message))?;
+        let as_planned = image.topic(&topic.id).is_some_and(|topic| {
+            (0..topic.partition_count()).all(|one| topic.directory(one) == placed.directory(one))
+        });
+        assert!(as_planned, "the same image gives the same places");
         server.append(&records, image)?;
     }
     let mut said = vec![format!(
