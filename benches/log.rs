@@ -1,7 +1,11 @@
-//! What the storage engine costs: appends in memory, durable commits, plans of reads.
+//! What the storage engine costs: appends in memory, durable commits, frames of the write-ahead log, plans of reads.
 
 use bytes::BytesMut;
-use corelane::base::ids::{LeaderEpoch, Offset, ShardId, TopicId};
+use corelane::base::ids::{LeaderEpoch, Offset, ShardId, TopicId, TopicPartition};
+use corelane::log::wal::{
+    DIRECTORY_ENTRY_BYTES, DirectoryEntry, FRAME_HEADER_BYTES, FrameHeader, encode_frame, frame_bytes,
+    parse_directory, prefix_check,
+};
 use corelane::log::*;
 use corelane::rt;
 use corelane::wire::records::{BatchBuilder, Compression};
@@ -161,5 +165,63 @@ fn plan(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, append, commit, plan);
+/// Builds a frame of the write-ahead log, as the committer does before it writes it, and reads it back as a start does.
+fn frame(c: &mut Criterion) {
+    for (name, entries, records, value) in [
+        ("1 entry of 100 bytes", 1, 1, 100),
+        ("100 entries of 100 bytes", 100, 1, 100),
+        ("8 entries of 16 KiB", 8, 150, 100),
+    ] {
+        let one = batch(records, value);
+        let directory: Vec<_> = (0..entries)
+            .map(|partition| DirectoryEntry {
+                partition: TopicPartition {
+                    topic: TopicId([7; 16]),
+                    partition,
+                },
+                base_offset: Offset(0),
+                bytes: one.len() as u32,
+                offsets: records as u32,
+                check: prefix_check(0, &one),
+            })
+            .collect();
+        let payload_bytes = one.len() * directory.len();
+        let mut out = vec![0; frame_bytes(directory.len(), payload_bytes).expect("it fits")];
+        let header = FrameHeader {
+            run: 1,
+            shard: 0,
+            file_use: 0,
+            frame: 0,
+            durable_below: 0,
+            retired_below: 0,
+            frame_bytes: out.len() as u32,
+            entries: 0,
+            payload_bytes: 0,
+            directory_crc: 0,
+        };
+        let mut group = c.benchmark_group("write-ahead log frame");
+        group.throughput(Throughput::Bytes(payload_bytes as u64));
+        group.bench_function(format!("encode {name}"), |b| {
+            b.iter(|| {
+                let payload = directory.iter().map(|_| &one[..]);
+                encode_frame(&mut out, header, &directory, payload);
+                std::hint::black_box(&out);
+            });
+        });
+        group.bench_function(format!("check {name}"), |b| {
+            b.iter(|| {
+                let header = FrameHeader::parse(&out).expect("a header");
+                let found = parse_directory(&header, &out[FRAME_HEADER_BYTES..]).expect("a directory");
+                let mut at = FRAME_HEADER_BYTES + found.len() * DIRECTORY_ENTRY_BYTES;
+                for entry in found {
+                    let end = at + entry.bytes as usize;
+                    assert!(entry.matches(&out[at..end]));
+                    at = end;
+                }
+            });
+        });
+    }
+}
+
+criterion_group!(benches, append, commit, plan, frame);
 criterion_main!(benches);

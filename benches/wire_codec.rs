@@ -12,8 +12,10 @@ use corelane::wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData}
 use corelane::wire::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use corelane::wire::messages::produce::{PartitionProduceData, TopicProduceData};
-use corelane::wire::messages::{FetchRequest, MetadataResponse, ProduceRequest};
+use corelane::wire::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
+};
+use corelane::wire::messages::{FetchRequest, MetadataResponse, ProduceRequest, ProduceResponse};
 use corelane::wire::produce_view::ProduceView;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -49,6 +51,26 @@ fn produce(c: &mut Criterion) {
     });
     group.bench_function("plain", |b| {
         b.iter(|| black_box(ProduceRequest::from_bytes(&frame, 13)));
+    });
+    group.finish();
+    let response = ProduceResponse {
+        responses: vec![TopicProduceResponse {
+            topic_id: TopicId([7; 16]),
+            partition_responses: (0..PARTITIONS)
+                .map(|index| PartitionProduceResponse {
+                    index,
+                    base_offset: 1 << 32,
+                    ..PartitionProduceResponse::default()
+                })
+                .collect(),
+            ..TopicProduceResponse::default()
+        }],
+        ..ProduceResponse::default()
+    };
+    let mut group = c.benchmark_group("produce response");
+    group.throughput(Throughput::Elements(PARTITIONS as u64));
+    group.bench_function("encode", |b| {
+        b.iter(|| black_box(response_frame(&response, 13, 1)));
     });
     group.finish();
 }

@@ -71,7 +71,7 @@ mod shard_log;
 #[cfg(test)]
 mod sim_tests;
 pub mod transfer;
-mod wal;
+pub mod wal;
 
 pub use aborted_transactions::AbortedTransaction;
 pub use data_dir::{Checkpoint, CheckpointFiles, DataDir};
