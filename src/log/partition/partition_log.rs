@@ -76,6 +76,8 @@ pub(in crate::log) struct WriterState {
     pub busy: bool,
     /// Whether directory and `partition.metadata` are durable.
     pub directory_durable: bool,
+    /// Whether the file's name is still to be synced.
+    pub name_unsynced: bool,
     /// Base of the segment that is written to, if its file was made.
     pub segment: Option<Offset>,
     /// Bytes written to it.

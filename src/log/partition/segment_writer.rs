@@ -194,23 +194,24 @@ impl PartitionLog {
         if self.state.borrow().writer.directory_durable {
             return Ok(());
         }
-        let data_dir = self.shard.options.data_dir.path();
-        disk::create_dir_all(&self.dir)
-            .await
-            .map_err(|e| FileError::new(&self.dir, "create", &e))?;
-        write_whole(
-            &self.dir.join(PARTITION_METADATA),
-            partition_metadata::encode(self.id.topic),
-        )
-        .await?;
-        disk::sync_dir(data_dir)
-            .await
-            .map_err(|e| FileError::new(data_dir, "sync", &e))?;
-        self.state.borrow_mut().writer.directory_durable = true;
+        let mut files = vec![(PARTITION_METADATA, partition_metadata::encode(self.id.topic))];
+        {
+            // The epochs are needed before the first sync. Beside the other file they cost nothing.
+            let mut state = self.state.borrow_mut();
+            if std::mem::take(&mut state.epochs_dirty) {
+                files.push((LEADER_EPOCH_CHECKPOINT, state.epochs.encode()));
+            }
+        }
+        let has_epochs = files.len() > 1;
+        let created = disk::create_dir_with_files(&self.dir, files).await;
+        let mut state = self.state.borrow_mut();
+        state.epochs_dirty |= has_epochs && created.is_err();
+        created.map_err(|e| FileError::new(&self.dir, "create", &e))?;
+        state.writer.directory_durable = true;
         Ok(())
     }
 
-    /// Makes the file of a new segment, after the producers' state at its base is durable.
+    /// Makes the file of a new segment, after the producers' state at its base is durable. The caller has closed the one before.
     async fn open_segment(&self, base: Offset) -> Result<(), FileError> {
         let producers = {
             let mut state = self.state.borrow_mut();
@@ -231,21 +232,26 @@ impl PartitionLog {
             // Without it the file grows as others do.
             warn!(path = %path.display(), error = %e, "a segment's room can't be reserved");
         }
-        disk::sync_dir(&self.dir)
-            .await
-            .map_err(|e| FileError::new(&self.dir, "sync", &e))?;
+        // With the log's very first segment no other is lost, so its name is synced with its records, which is once less.
+        let is_first = base == Offset::ZERO;
+        if !is_first {
+            self.sync_names().await?;
+        }
         let mut state = self.state.borrow_mut();
         if let Some(segment) = state.segment_mut(base) {
             segment.producers_at_base = None;
         }
+        state.writer.name_unsynced = is_first;
         state.writer.at_rest = false;
         state.writer.segment = Some(base);
         state.writer.file_bytes = 0;
         state.writer.indexed_bytes = 0;
         state.writer.last_block = Some(Vec::new());
         drop(state);
-        // A recovery that does not know of the new segment reads the old one.
-        self.shard.checkpoint_soon();
+        if !is_first {
+            // A recovery that does not know of the new segment reads the old one.
+            self.shard.checkpoint_soon();
+        }
         Ok(())
     }
 
@@ -306,7 +312,9 @@ impl PartitionLog {
     pub(in crate::log) fn is_at_rest(&self) -> bool {
         let state = self.state.borrow();
         let is_written = state.writer.written.stream == state.tail.end().stream;
-        state.writer.at_rest && is_written && !state.epochs_dirty && state.stopped.is_none()
+        // One that never had a record has no files.
+        let is_new = state.positions.log_end == Offset::ZERO && !state.writer.directory_durable;
+        (state.writer.at_rest || is_new) && is_written && !state.epochs_dirty && state.stopped.is_none()
     }
 
     /// Appends whole batches to the segment's file: from the last block that is not full, in aligned writes.
@@ -375,11 +383,12 @@ impl PartitionLog {
 
     /// Makes durable what was written to the segments, and notes it for the checkpoint files.
     pub(in crate::log) async fn sync_segment(&self) -> Result<(), FileError> {
-        let (segment, written, epochs) = {
+        let (segment, written, epochs, name_unsynced) = {
             let mut state = self.state.borrow_mut();
             let dirty = std::mem::take(&mut state.epochs_dirty);
             let epochs = dirty.then(|| state.epochs.encode());
-            (state.writer.segment, state.writer.written, epochs)
+            let writer = &state.writer;
+            (writer.segment, writer.written, epochs, writer.name_unsynced)
         };
         if let Some(epochs) = epochs {
             // Recovery takes the epochs below the recovery point from this file.
@@ -393,6 +402,11 @@ impl PartitionLog {
             file.datasync()
                 .await
                 .map_err(|e| FileError::new(&path, "sync", &e))?;
+            // After the file: the file system has most likely made its name durable with it, so that there is nothing to wait for.
+            if name_unsynced {
+                self.sync_names().await?;
+                self.state.borrow_mut().writer.name_unsynced = false;
+            }
         }
         let synced_bytes = {
             let writer = &mut self.state.borrow_mut().writer;
@@ -405,10 +419,42 @@ impl PartitionLog {
         Ok(())
     }
 
+    /// Makes durable what has a name in the partition's directory.
+    async fn sync_names(&self) -> Result<(), FileError> {
+        disk::sync_dir(&self.dir)
+            .await
+            .map_err(|e| FileError::new(&self.dir, "sync", &e))
+    }
+
     /// Whether something was written to the segments and is not synced.
     pub(in crate::log) fn has_unsynced(&self) -> bool {
         let state = self.state.borrow();
         state.stopped.is_none() && state.writer.synced < state.writer.written.offset
+    }
+
+    /// Whether its segments have all of it, synced.
+    pub(in crate::log) fn is_in_segments(&self) -> bool {
+        let state = self.state.borrow();
+        state.writer.synced >= state.positions.log_end
+    }
+
+    /// Whether all of it is durable, be it in the write-ahead log.
+    pub(in crate::log) fn is_committed(&self) -> bool {
+        let state = self.state.borrow();
+        state.positions.durable_end >= state.positions.log_end
+    }
+
+    /// When a stop closes it: first what has records to bring to a segment that is there, then what has none yet, last what lacks no
+    /// more than small files.
+    pub(in crate::log) fn closing_rank(&self) -> u8 {
+        match (
+            self.is_in_segments(),
+            self.state.borrow().writer.directory_durable,
+        ) {
+            (false, true) => 0,
+            (false, false) => 1,
+            (true, _) => 2,
+        }
     }
 
     /// Notes this partition's offsets for the next write of the checkpoint files.

@@ -141,6 +141,7 @@ pub(in crate::log) async fn recover_segments(
     let writer = WriterState {
         busy: false,
         directory_durable,
+        name_unsynced: false,
         segment: last,
         file_bytes,
         last_block: None,

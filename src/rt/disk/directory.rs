@@ -1,4 +1,4 @@
-//! Names: operations on directories and on small whole files. Not for the hot path: each is a job on a helper thread.
+//! Names: operations on directories and on small whole files. Not for the hot path: each is a job on one of a few helper threads.
 //!
 //! Dropping such a future does not stop the operation.
 
@@ -71,6 +71,16 @@ pub async fn read_file(path: impl AsRef<Path>, max_len: u64) -> io::Result<Vec<u
 /// ready the new one is durable. Uses a neighbour with `.tmp` added to the name.
 pub async fn write_file_atomic(path: impl AsRef<Path>, bytes: Vec<u8>) -> io::Result<()> {
     backend::disk::write_file_atomic(path.as_ref(), bytes).await
+}
+
+/// Makes a directory that may be there, with small files in it that replace those of their names: when this is ready all of it is durable, the
+/// directory's own name too. After a crash before, each file is there as with [`write_file_atomic`], or it is not. Several files
+/// cost hardly more than one: their data is synced together, and so are their names.
+pub async fn create_dir_with_files(
+    dir: impl AsRef<Path>,
+    files: Vec<(&'static str, Vec<u8>)>,
+) -> io::Result<()> {
+    backend::disk::create_dir_with_files(dir.as_ref(), files).await
 }
 
 /// Replaces a small file, or makes it, without waiting for the disk: after a crash there may be the old content, the new one,

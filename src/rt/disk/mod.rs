@@ -11,8 +11,8 @@ mod io_buf;
 mod read_buf;
 
 pub use directory::{
-    DirEntry, Space, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, space,
-    sync_dir, write_file_atomic, write_file_unsynced,
+    DirEntry, Space, create_dir_all, create_dir_with_files, prime, read_dir, read_file, remove_dir_all,
+    remove_file, rename, space, sync_dir, write_file_atomic, write_file_unsynced,
 };
 pub use file::{File, OpenOptions};
 pub use io_buf::IoBuf;

@@ -1,4 +1,4 @@
-//! Jobs on the executor's helper thread, for system calls that have no asynchronous form.
+//! Jobs on the executor's helper threads, for system calls that have no asynchronous form.
 
 use crate::rt::sync::{Event, oneshot};
 use std::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ thread_local! {
     static ALL_DONE: RefCell<Event> = RefCell::new(Event::new());
 }
 
-/// Runs `job` on the helper thread. It runs to its end also when the future is dropped.
+/// Runs `job` on a helper thread. It runs to its end also when the future is dropped.
 pub(super) async fn run<T: Send + 'static>(
     job: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -23,7 +23,7 @@ pub(super) async fn run_holding<G: 'static, T: Send + 'static>(
 ) -> io::Result<T> {
     let (sender, receiver) = oneshot::channel();
     RUNNING.set(RUNNING.get() + 1);
-    // A task of its own awaits the job: glommio's helper thread panics if the executor is gone when it answers, so
+    // A task of its own awaits the job: glommio's helper threads panic if the executor is gone when it answers, so
     // the executor must know of every job, whoever still wants the result.
     drop(super::task::spawn(async move {
         let result = ::glommio::executor().spawn_blocking(job).await;

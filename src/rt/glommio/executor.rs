@@ -4,7 +4,9 @@ use super::blocking_job;
 use super::probe::{RuntimeUnavailable, raise_memlock};
 use super::pulse::pulse;
 use crate::base::limits::SHARD_IO_MEMORY_BYTES;
-use ::glommio::{Latency, LocalExecutor, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
+use ::glommio::{
+    Latency, LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement, Shares, TaskQueueHandle,
+};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -19,6 +21,10 @@ const PREEMPT_TIMER: Duration = Duration::from_micros(200);
 /// The same for the executor's own first task, glommio's default. Nothing would ever wake an executor that was kept from its
 /// core in its very first turn (`pulse.rs`), so that turn is given long.
 const FIRST_PREEMPT_TIMER: Duration = Duration::from_millis(100);
+
+/// Threads that wait for system calls which have no asynchronous form: of most, for the disk to sync names. Several, because the file system
+/// makes what is asked for at the same moment durable with one write of its journal.
+const HELPER_THREADS: usize = 4;
 
 /// Which executor runs on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +72,7 @@ pub(super) fn make(cpu: Option<usize>) -> Result<LocalExecutor, RuntimeUnavailab
     LocalExecutorBuilder::new(placement)
         .preempt_timer(FIRST_PREEMPT_TIMER)
         .io_memory(SHARD_IO_MEMORY_BYTES)
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(HELPER_THREADS))
         .make()
         .map_err(|error| RuntimeUnavailable::Executor {
             cpu,
@@ -73,7 +80,7 @@ pub(super) fn make(cpu: Option<usize>) -> Result<LocalExecutor, RuntimeUnavailab
         })
 }
 
-/// Runs `make`'s future to its end, and then the jobs it left to the helper thread.
+/// Runs `make`'s future to its end, and then the jobs it left to the helper threads.
 pub(super) fn run<F>(executor: &LocalExecutor, make: impl FnOnce() -> F + 'static) -> F::Output
 where
     F: Future<Output: 'static> + 'static,

@@ -58,6 +58,26 @@ pub(in crate::rt) fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<
     sync_dir(parent(path))
 }
 
+/// One after the other they would each have the file system commit its journal, twice.
+pub(in crate::rt) fn create_dir_with_files(dir: &Path, files: &[(&'static str, Vec<u8>)]) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let mut written = Vec::with_capacity(files.len());
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        let mut file = File::create(temporary(&path))?;
+        file.write_all(bytes)?;
+        written.push((path, file));
+    }
+    for (_, file) in &written {
+        file.sync_data()?;
+    }
+    for (path, _) in &written {
+        fs::rename(temporary(path), path)?;
+    }
+    sync_dir(dir)?;
+    sync_dir(parent(dir))
+}
+
 pub(in crate::rt) fn write_file_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path);
     fs::write(&temporary, bytes)?;

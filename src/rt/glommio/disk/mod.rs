@@ -8,8 +8,8 @@ mod path_gate;
 mod prime;
 
 pub(in crate::rt) use directory::{
-    create_dir_all, read_dir, read_file, remove_dir_all, remove_file, rename, space, sync_dir,
-    write_file_atomic, write_file_unsynced,
+    create_dir_all, create_dir_with_files, read_dir, read_file, remove_dir_all, remove_file, rename, space,
+    sync_dir, write_file_atomic, write_file_unsynced,
 };
 pub(in crate::rt) use file::{File, ReadBuf};
 pub(in crate::rt) use io_buf::IoBuf;

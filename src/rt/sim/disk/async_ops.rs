@@ -277,39 +277,55 @@ pub(in crate::rt) async fn read_file(path: &Path, max_len: u64) -> io::Result<Ve
 
 /// Step by step, so that a crash can come between the steps.
 pub(in crate::rt) async fn write_file_atomic(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
-    let temporary = blocking::temporary(path);
-    let options = OpenOptions {
-        write: true,
-        create: true,
-        truncate: true,
-        ..OpenOptions::default()
-    };
-    let file = File::open(&temporary, &options).await?;
-    let (node, path_of_it) = (file.node, file.path.clone());
-    operate(file.disk.clone(), Kind::Write, &file.path, move |disk, world| {
-        disk.finish_write(world, &path_of_it, node, 0, bytes.into(), Durability::Pending)
-    })
-    .await?;
-    file.datasync().await?;
-    rename(&temporary, path).await?;
-    sync_dir(path.parent().unwrap_or(Path::new("/"))).await
+    write_temporary(path, bytes).await?.datasync().await?;
+    rename(&blocking::temporary(path), path).await?;
+    sync_dir(parent(path)).await
 }
 
 pub(in crate::rt) async fn write_file_unsynced(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
-    let temporary = blocking::temporary(path);
+    write_temporary(path, bytes).await?;
+    rename(&blocking::temporary(path), path).await
+}
+
+pub(in crate::rt) async fn create_dir_with_files(
+    dir: &Path,
+    files: Vec<(&'static str, Vec<u8>)>,
+) -> io::Result<()> {
+    create_dir_all(dir).await?;
+    let mut written = Vec::with_capacity(files.len());
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        let file = write_temporary(&path, bytes).await?;
+        written.push((path, file));
+    }
+    for (_, file) in &written {
+        file.datasync().await?;
+    }
+    for (path, _) in &written {
+        rename(&blocking::temporary(path), path).await?;
+    }
+    sync_dir(dir).await?;
+    sync_dir(parent(dir)).await
+}
+
+async fn write_temporary(path: &Path, bytes: Vec<u8>) -> io::Result<File> {
     let options = OpenOptions {
         write: true,
         create: true,
         truncate: true,
         ..OpenOptions::default()
     };
-    let file = File::open(&temporary, &options).await?;
+    let file = File::open(&blocking::temporary(path), &options).await?;
     let (node, path_of_it) = (file.node, file.path.clone());
     operate(file.disk.clone(), Kind::Write, &file.path, move |disk, world| {
         disk.finish_write(world, &path_of_it, node, 0, bytes.into(), Durability::Pending)
     })
     .await?;
-    rename(&temporary, path).await
+    Ok(file)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 /// There is nothing to prepare.

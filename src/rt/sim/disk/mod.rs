@@ -22,8 +22,8 @@ mod file_node;
 mod tree;
 
 pub(in crate::rt) use async_ops::{
-    File, create_dir_all, prime, read_dir, read_file, remove_dir_all, remove_file, rename, space, sync_dir,
-    write_file_atomic, write_file_unsynced,
+    File, create_dir_all, create_dir_with_files, prime, read_dir, read_file, remove_dir_all, remove_file,
+    rename, space, sync_dir, write_file_atomic, write_file_unsynced,
 };
 pub(super) use device::Disk;
 pub use faults::{FaultPlan, SimDisk, of, set_faults};
