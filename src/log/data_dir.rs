@@ -15,7 +15,7 @@ use crate::base::ids::{Offset, TopicId, TopicPartition};
 use crate::rt::{self, disk::DirEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
@@ -89,6 +89,8 @@ pub struct DataDir {
     removal_due: AtomicBool,
     /// Whether something is in write-ahead logs alone, and they stay.
     unclean: AtomicBool,
+    /// Size of our checkpoint file when it was last written.
+    own_bytes: AtomicU64,
     /// Kafka's files, by name: for a directory that has none of ours.
     kafkas: BTreeMap<NamedPartition, Checkpoint>,
     /// Up to where partitions were compacted at the opening, by name.
@@ -233,6 +235,7 @@ impl DataDir {
             late_shards: AtomicUsize::new(0),
             removal_due: AtomicBool::new(false),
             unclean: AtomicBool::new(false),
+            own_bytes: AtomicU64::new(0),
             kafkas,
             compacted,
             doomed_dirs: Mutex::new(doomed_dirs),
@@ -634,9 +637,16 @@ impl DataDir {
 
     async fn write_own(&self) -> Result<(), FileError> {
         let (version, checkpoint) = self.own_checkpoint();
-        self.write(OWN_CHECKPOINT, checkpoint.encode()).await?;
+        let bytes = checkpoint.encode();
+        self.own_bytes.store(bytes.len() as u64, Ordering::Relaxed);
+        self.write(OWN_CHECKPOINT, bytes).await?;
         self.lock().written = version;
         Ok(())
+    }
+
+    /// Size of our checkpoint file, which is always written whole, in bytes.
+    pub(super) fn own_checkpoint_bytes(&self) -> u64 {
+        self.own_bytes.load(Ordering::Relaxed)
     }
 
     async fn write_log_starts(&self) -> Result<(), FileError> {
