@@ -19,8 +19,8 @@ use tracing::{error, warn};
 /// How many partitions of a file are brought to their segments at once; the disk's limit is `segment_writes_in_flight`.
 const RETIRE_AT_ONCE: usize = 64;
 
-/// Least time between two writes of the checkpoint file because of the bytes that were synced: with 50,000 partitions it has
-/// some MB.
+/// Least time between two writes of the checkpoint file because of the bytes that were synced, where the disk is so fast that these are
+/// soon many.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
 
 /// The partitions of a shard.
@@ -181,6 +181,10 @@ impl WalKeeper {
             return;
         };
         for some in retiring.covers.chunks(RETIRE_AT_ONCE) {
+            if self.closed.get() {
+                // A stop decides by itself what is still worth it.
+                return;
+            }
             let flushes: Vec<_> = some
                 .iter()
                 .filter(|(partition, end)| partition.synced_end() < *end)
@@ -275,6 +279,8 @@ pub(super) struct Flusher {
     closing: Rc<Cell<bool>>,
     /// Whether what was written is being synced.
     syncing: Rc<Cell<bool>>,
+    /// How many tasks empty the flush queue.
+    writers: Rc<Cell<usize>>,
 }
 
 impl Flusher {
@@ -284,6 +290,7 @@ impl Flusher {
             partitions,
             closing,
             syncing: Rc::default(),
+            writers: Rc::default(),
         }
     }
 
@@ -297,14 +304,13 @@ impl Flusher {
         loop {
             let woken = self.shard.flush_event.wait();
             if self.closing.get() || self.shard.stopped().is_some() {
+                self.ended().await;
                 return;
             }
             let now = rt::now();
             let aged = now.0.saturating_sub(flush_interval.as_nanos() as u64);
             self.shard.queue_aged(Monotonic(aged));
-            while let Some(partition) = self.shard.next_flush() {
-                self.flush(partition);
-            }
+            self.flush_queued();
             if self.shard.is_checkpoint_due() && now >= next_by_bytes {
                 next_by_bytes = now.plus(BETWEEN_CHECKPOINTS);
                 self.write_checkpoint(CheckpointFiles::Own).await;
@@ -329,6 +335,17 @@ impl Flusher {
         }
     }
 
+    /// Waits until nothing is written or synced any more that was begun here.
+    async fn ended(&self) {
+        loop {
+            let woken = self.shard.flush_event.wait();
+            if self.writers.get() == 0 && !self.syncing.get() {
+                return;
+            }
+            woken.await;
+        }
+    }
+
     /// Syncs what was written to segments and was not synced yet, a few partitions at a time, so that a start after a crash
     /// does not have to. Under load it is synced before, when a write-ahead log file is freed.
     fn sync_written(&self) {
@@ -350,6 +367,7 @@ impl Flusher {
                 rt::yield_if_needed().await;
             }
             syncing.set(false);
+            shard.flush_event.notify_all();
         });
     }
 
@@ -373,14 +391,25 @@ impl Flusher {
         }
     }
 
-    fn flush(&self, partition: Rc<PartitionLog>) {
-        let shard = self.shard.clone();
-        rt::spawn(async move {
-            let _permit = shard.segment_writes.take(1).await;
-            // An error has stopped the partition and was logged there. Without room eviction would ask for the same again.
-            if partition.write_tail(SyncMode::Later).await.is_ok() {
-                shard.evict();
-            }
-        });
+    /// Has the queue emptied by as many tasks as segments may be written at once, whatever its length.
+    fn flush_queued(&self) {
+        let wanted = self.shard.queued_flushes().min(self.shard.segment_writes.total());
+        while self.writers.get() < wanted {
+            self.writers.set(self.writers.get() + 1);
+            let (shard, writers, closing) = (self.shard.clone(), self.writers.clone(), self.closing.clone());
+            rt::spawn(async move {
+                while !closing.get()
+                    && let Some(partition) = shard.next_flush()
+                {
+                    let _permit = shard.segment_writes.take(1).await;
+                    // An error has stopped the partition and was logged there. Without room eviction would ask for the same again.
+                    if !closing.get() && partition.write_tail(SyncMode::Later).await.is_ok() {
+                        shard.evict();
+                    }
+                }
+                writers.set(writers.get() - 1);
+                shard.flush_event.notify_all();
+            });
+        }
     }
 }

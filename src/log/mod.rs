@@ -70,6 +70,7 @@ mod shard_context;
 mod shard_log;
 #[cfg(test)]
 mod sim_tests;
+mod stop_budget;
 pub mod transfer;
 pub mod wal;
 

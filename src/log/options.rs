@@ -197,7 +197,8 @@ pub struct ShardLogOptions {
     /// How often the checkpoint files are written, in milliseconds. Kafka's
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub checkpoint_interval_ms: u64,
-    /// So is our own when this much was synced to segments since, in bytes: recovery reads that again.
+    /// So is our own when this much was synced to segments since, in bytes: recovery reads that again. A large file is written less
+    /// often: when this much was synced for each MiB it has.
     pub checkpoint_bytes: u64,
     /// How far a segment grows until its index files are written again, and, if it has many producers, their snapshot, in bytes.
     pub scan_files_step_bytes: u64,
@@ -215,6 +216,10 @@ pub struct ShardLogOptions {
     pub check_crc_on_read: bool,
     /// How long a producer that writes nothing is remembered, in milliseconds. Kafka's `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// So many partitions are brought to their segments and closed at a stop, however long that takes.
+    pub stop_closes_at_least: usize,
+    /// The others too if all are done within this time, in milliseconds; else their records stay in the write-ahead log.
+    pub stop_within_ms: u64,
 }
 
 impl ShardLogOptions {
@@ -247,6 +252,10 @@ impl ShardLogOptions {
             compaction_interval_ms: 15_000,
             check_crc_on_read: true,
             producer_id_expiration_ms: 24 * 3600 * 1000,
+            // A second or less.
+            stop_closes_at_least: 256,
+            // Kubernetes kills what has not stopped after 30 s, and a restart is to be short.
+            stop_within_ms: 5_000,
         }
     }
 }

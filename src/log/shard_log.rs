@@ -12,6 +12,7 @@ use super::partition::{AppendOrigin, PartitionLog, SyncMode};
 use super::producer::encode_snapshot;
 use super::recovery::{WalReplay, recover_segments};
 use super::shard_context::ShardContext;
+use super::stop_budget::StopBudget;
 use super::wal::{WalRing, create_wal_file};
 use super::{FileError, LogError, LogStopped, PartitionOffline, PartitionSpec, ShardLogOptions};
 use crate::base::ids::TopicPartition;
@@ -21,6 +22,7 @@ use crate::rt::{self, JoinHandle, disk};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{error, warn};
 
 /// How many partitions are recovered at once.
@@ -399,17 +401,7 @@ impl ShardLog {
             self.close_wal(files, false).await?;
             return Err(LogError::File(error.clone()));
         }
-        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
-        let mut whole = stopped.is_none();
-        for some in partitions.chunks(RECOVER_AT_ONCE) {
-            let closing: Vec<_> = some
-                .iter()
-                .map(|log| rt::spawn(close_partition(log.clone())))
-                .collect();
-            for closed in closing {
-                whole &= closed.await;
-            }
-        }
+        let mut whole = self.close_partitions().await && stopped.is_none();
         match data_dir.write_checkpoints(CheckpointFiles::All).await {
             // Then the write-ahead logs stay, and the next start reads them.
             Err(e) if e.is_no_room() => whole = false,
@@ -427,6 +419,55 @@ impl ShardLog {
             Some(stopped) => Err(LogError::Stopped(stopped)),
             None => Ok(()),
         }
+    }
+
+    /// Closes the partitions, or as many as a stop has time for. False if records are in the write-ahead log only.
+    async fn close_partitions(&self) -> bool {
+        let options = &self.shard.options;
+        let mut partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        partitions.retain(|log| !log.is_at_rest());
+        // Where all fit but a few, what is left out is what costs most or matters least.
+        partitions.sort_by_key(|log| log.closing_rank());
+        let within = Duration::from_millis(options.stop_within_ms);
+        let budget = StopBudget::new(rt::now(), partitions.len(), options.stop_closes_at_least, within);
+        let mut whole = true;
+        let mut closed = 0;
+        while budget.goes_on(closed, rt::now()) {
+            let some = &partitions[closed..partitions.len().min(closed + RECOVER_AT_ONCE)];
+            let closing: Vec<_> = some
+                .iter()
+                .map(|log| rt::spawn(close_partition(log.clone())))
+                .collect();
+            closed += closing.len();
+            for closed in closing {
+                whole &= closed.await;
+            }
+        }
+        let left = &partitions[closed..];
+        if !left.is_empty() {
+            // Some files have zeros at their end, and no snapshot.
+            options.data_dir.stays_unclean();
+        }
+        let mut in_log = 0;
+        for log in left {
+            if log.is_in_segments() {
+                continue;
+            }
+            whole = false;
+            match log.is_committed() {
+                true => in_log += 1,
+                // No log has it.
+                false => drop(close_partition(log.clone()).await),
+            }
+        }
+        if in_log > 0 {
+            warn!(
+                shard = options.shard.0,
+                partitions = in_log,
+                "records stay in the write-ahead log, for the stop would take long otherwise: the next start, or `corelane storage export`, takes them from there"
+            );
+        }
+        whole
     }
 
     async fn close_wal(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::{DirectoryId, NodeId, Offset, ShardId, TopicPartition};
-use crate::log::{DataDirs, LogError, PartitionOffline, PartitionSpec};
+use crate::log::{DataDirs, LogError, PartitionOffline, PartitionSpec, ShardLogOptions};
 use crate::metadata::ClusterImage;
 use crate::shard::directory_logs::DirectoryLogs;
 use crate::shard::log_options::topic_log_config;
@@ -17,7 +17,9 @@ pub async fn bring_to_segments(
     image: &ClusterImage,
 ) -> Result<Vec<(TopicPartition, PartitionOffline)>, LogError> {
     let settings = image.settings(node(image));
-    let logs = DirectoryLogs::open(data_dirs, &settings, ShardId(0), 1, |_| {}).await?;
+    // However long it takes.
+    let all = |options: &mut ShardLogOptions| options.stop_within_ms = u64::MAX;
+    let logs = DirectoryLogs::open(data_dirs, &settings, ShardId(0), 1, all).await?;
     let recovered = logs.recover(specs(image)).await;
     logs.shutdown().await?;
     let offline = recovered

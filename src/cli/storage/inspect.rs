@@ -22,7 +22,8 @@ Examples:
   corelane storage inspect corelane-data/clicks-0 --batches --json | jq '.batches[0]'
 
 It only reads. Beside a running broker it sees what the broker has written to this directory: its newest records may be in its
-write-ahead log alone, and the last segment may be written to at the same moment.
+write-ahead log alone, and the last segment may be written to at the same moment. So may those of a broker that was killed, or that had
+thousands of partitions to write to when it stopped: `corelane storage export`, or a start, brings them here.
 
 It ends with 1 if something is damaged.";
 

@@ -1,12 +1,12 @@
 //! What must not grow with the number of partitions.
 
-use super::lifecycle::{Server, append, batch, read_all, small_segments, spec};
+use super::lifecycle::{DIR, Server, append, batch, read_all, small_segments, spec};
 use super::oracle::below;
 use crate::base::ids::Offset;
 use crate::log::*;
 use crate::rt;
 use crate::rt::sim::{self, disk::FaultPlan};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 fn specs(partitions: i32) -> Vec<PartitionSpec> {
@@ -77,6 +77,8 @@ fn records_of_an_old_log_are_durable_before_it_goes() {
                 options.wal_file_bytes = [64 << 10, 256 << 10][below(2) as usize];
                 options.wal_files = 2 + below(2) as u16;
                 options.flush_interval_ms = [20, 3_600_000][below(2) as usize];
+                options.stop_closes_at_least = below(2 * PARTITIONS as u64) as usize;
+                options.stop_within_ms = 0;
             })
             .await;
             for log in online(&server) {
@@ -85,18 +87,19 @@ fn records_of_an_old_log_are_durable_before_it_goes() {
                 assert_eq!(log.log_end(), Offset(records), "none is missing or there twice");
                 assert!(records >= written.get(), "{records} of {}", written.get());
             }
-            loop {
+            for _ in 0..1 + below(40) {
                 for log in online(&server) {
                     append(&log, batch(1, &vec![7; below(3000) as usize])).await;
                 }
                 written.set(written.get() + 1);
             }
+            server.stop().await;
         };
         let written = Rc::new(Cell::new(0));
         for _ in 0..5 {
             let server = sim::spawn_process("server", life(written.clone()));
             rt::sleep(std::time::Duration::from_micros(below(80_000))).await;
-            // The power goes, or only the process: also while it starts.
+            // The power goes, or only the process: also while it starts or stops, if it hasn't stopped.
             match below(2) {
                 0 => sim::kill(server),
                 _ => sim::sigkill(server),
@@ -106,6 +109,70 @@ fn records_of_an_old_log_are_durable_before_it_goes() {
         }
         assert!(written.get() > 0);
     });
+}
+
+/// A record to each partition and a stop that has no time for most of them: how many operations change something on the disk.
+async fn changes_of_a_hasty_stop(partitions: i32) -> u64 {
+    let disk = sim::disk::of("server");
+    let changes = Rc::new(Cell::new(0));
+    let counted = changes.clone();
+    let ends = Rc::new(RefCell::new(Vec::new()));
+    let noted = ends.clone();
+    let writing = sim::spawn_process("server", async move {
+        let hasty = |options: &mut ShardLogOptions| {
+            options.stop_closes_at_least = 2;
+            options.stop_within_ms = 0;
+            // It has room for all, so that none of its files is being freed.
+            options.wal_file_bytes = 8 << 20;
+            // Flushes are under way, or not yet.
+            options.flush_interval_ms = [1, 3_600_000][below(2) as usize];
+        };
+        let server = Server::start(specs(partitions), hasty).await;
+        for log in online(&server) {
+            append(&log, batch(1, b"one record")).await;
+            noted.borrow_mut().push(log.log_end());
+        }
+        let disk = sim::disk::of("server");
+        disk.set_faults(FaultPlan::default());
+        server.stop().await;
+        counted.set(disk.changes_started());
+    });
+    assert_eq!(sim::exited(writing).await, sim::Exit::Finished);
+    // Nothing says that all of it is in the segments, and a start finds it in spite of that. A stop with more time brings it there.
+    assert!(disk.read(format!("{DIR}/.kafka_cleanshutdown")).is_err());
+    let reading = sim::spawn_process("server", async move {
+        let server = Server::start(specs(partitions), |_| {}).await;
+        let found = |server: &Server| online(server).iter().map(|log| log.log_end()).collect::<Vec<_>>();
+        assert_eq!(found(&server), *ends.borrow());
+        for log in online(&server) {
+            let all = read_all(&log).await.unwrap();
+            let records = crate::wire::records::batches(&all).count() as i64;
+            assert_eq!(log.log_end(), Offset(records));
+        }
+        server.stop().await;
+        let server = Server::start(specs(partitions), |_| {}).await;
+        assert!(server.data_dir.recovered_wals().is_empty());
+        assert_eq!(found(&server), *ends.borrow());
+        server.stop().await;
+    });
+    assert_eq!(sim::exited(reading).await, sim::Exit::Finished);
+    changes.get()
+}
+
+#[test]
+fn a_stop_leaves_to_the_log_what_it_has_no_time_for() {
+    sim::check_seeds(
+        "a_stop_leaves_to_the_log_what_it_has_no_time_for",
+        0..10,
+        |_| async {
+            let few = changes_of_a_hasty_stop(40).await;
+            let many = changes_of_a_hasty_stop(400).await;
+            assert!(
+                many <= few + 10 * 32,
+                "{many} changes of the disk where {few} were enough"
+            );
+        },
+    );
 }
 
 /// A record to each partition, an orderly stop and a start, and how many operations change something on the disk at a stop
