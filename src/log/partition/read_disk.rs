@@ -86,11 +86,14 @@ impl DiskRead {
             .range(first + 1..)
             .map(|s| s.base)
             .chain([state.positions.log_end]);
+        // What compaction has left empty is passed over: a plan without a byte in it would be taken for the log's end.
+        let behind = state.segments.range(first + 1..);
+        let empty = behind.take_while(|s| state.readable_bytes(s) == 0).count();
         let segments = state
             .segments
             .range(first..)
             .zip(ends)
-            .take(2)
+            .take(2 + empty)
             .map(|(segment, end)| ReadableSegment {
                 base: segment.base,
                 version: segment.version,
