@@ -14,6 +14,7 @@ mod compaction;
 mod export;
 mod import;
 mod talk;
+mod transactions;
 
 use fixture::{Broker, Options};
 use kafka_jars::KafkaJars;
@@ -31,6 +32,7 @@ fn files_go_from_kafka_to_us_and_back() {
     };
     let mut kafka = KafkaServer::start(jars, KAFKA_SETTINGS);
     let wanted = import::fill(&kafka);
+    transactions::fill(&kafka);
     let id = export::create_in_kafka(&kafka.bootstrap());
     let kafkas = compaction::survivors(&kafka.bootstrap(), &kafka.log_dir());
     // A server that has been there before, with data of its own.
@@ -46,16 +48,21 @@ fn files_go_from_kafka_to_us_and_back() {
     broker.stop();
 
     import::import(&kafka, &broker);
+    transactions::import(&kafka, &broker);
     broker.start_again(1);
     import::check(broker.bootstrap(), &wanted);
     broker.sigkill_and_restart(1);
     import::check(broker.bootstrap(), &wanted);
 
+    let ours = transactions::compact(broker.bootstrap(), &broker.data_dir());
     let given = export::fill(&mut broker);
     export::export(&kafka, &broker, id);
     export::dump(&kafka);
+    transactions::dump(&kafka, &broker);
     kafka.start_again();
     export::check(&kafka, &given);
+    let kafkas = transactions::compact(&kafka.bootstrap(), &kafka.log_dir());
+    transactions::compare(&ours, &kafkas);
     // What was exported is here as before.
     broker.start_again(1);
     import::check_topics(broker.bootstrap(), &wanted);

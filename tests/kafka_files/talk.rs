@@ -196,6 +196,29 @@ impl Talk {
         });
     }
 
+    /// Ends a transaction as clients do since Kafka 4.0 (KIP-890): gives the producer with its next epoch.
+    pub fn end_transaction_with_epoch(
+        &mut self,
+        transactional_id: &str,
+        producer: Producer,
+        committed: bool,
+    ) -> Producer {
+        let request = EndTxnRequest {
+            transactional_id: transactional_id.to_string(),
+            producer_id: producer.id,
+            producer_epoch: producer.epoch,
+            committed,
+        };
+        until("the end of a transaction", || {
+            let answer = self.client.call(&request, 5);
+            settled(answer.error_code)?;
+            Ok(Producer {
+                id: answer.producer_id,
+                epoch: answer.producer_epoch,
+            })
+        })
+    }
+
     pub fn commit(&mut self, group: &str, topic: &str, partition: i32, offset: i64) {
         let request = OffsetCommitRequest {
             group_id: group.to_string(),

@@ -2,16 +2,24 @@
 
 use crate::base::ids::Offset;
 use crate::base::limits::DISK_BLOCK_BYTES;
-use crate::log::FileError;
 use crate::log::file_names::SegmentFile;
 use crate::log::partition::{PartitionLog, write_whole};
 use crate::log::segment::{IndexBuild, OffsetIndex, SharedFile, TimeIndex};
+use crate::log::{AbortedTransaction, FileError};
 use crate::rt::disk::IoBuf;
 use crate::wire::records::BatchHeader;
 use std::path::PathBuf;
 
 /// Largest single write, in bytes.
 const WRITE_BYTES: usize = 1 << 20;
+
+/// The files of a segment that are made, the one that decides last. The first is not made where no transaction was aborted.
+pub(super) const MADE: [SegmentFile; 4] = [
+    SegmentFile::TransactionIndex,
+    SegmentFile::OffsetIndex,
+    SegmentFile::TimeIndex,
+    SegmentFile::Log,
+];
 
 /// A segment in the making, in a file that ends in `.cleaned`.
 pub(super) struct CleanedSegment {
@@ -22,6 +30,10 @@ pub(super) struct CleanedSegment {
     pub index: IndexBuild,
     pub first_timestamp_ms: Option<i64>,
     pub newest_ms: i64,
+    /// The transactions that were aborted by a marker in it.
+    pub aborted: Vec<AbortedTransaction>,
+    /// Whether it gets an index of them.
+    pub tells_aborted: bool,
     path: PathBuf,
     buffer: Option<IoBuf>,
     filled: usize,
@@ -41,6 +53,8 @@ impl CleanedSegment {
             index: IndexBuild::default(),
             first_timestamp_ms: None,
             newest_ms: -1,
+            aborted: Vec::new(),
+            tells_aborted: false,
             path,
             buffer: None,
             filled: 0,
@@ -117,7 +131,20 @@ impl CleanedSegment {
         )
         .await?;
         write_whole(&SegmentFile::TimeIndex.cleaned_path(&log.dir, self.base), times).await?;
+        if self.tells_aborted || !self.aborted.is_empty() {
+            self.tells_aborted = true;
+            let path = SegmentFile::TransactionIndex.cleaned_path(&log.dir, self.base);
+            write_whole(&path, AbortedTransaction::encode_all(&self.aborted)).await?;
+        }
         Ok(written)
+    }
+
+    /// The files that take a place, the one that decides last.
+    pub fn made(&self) -> &'static [SegmentFile] {
+        match self.tells_aborted {
+            true => &MADE,
+            false => &MADE[1..],
+        }
     }
 
     fn failed(&self, operation: &'static str, error: &std::io::Error) -> FileError {

@@ -2,13 +2,14 @@
 
 use super::clean_group::{Cleaning, RECORDS_PER_STEP, discard, open_batch};
 use super::cleaner::CompactionState;
-use super::filter::{Rules, replaces};
+use super::filter::{LastOfProducer, Rules};
 use super::group::{OldSegment, group_segments};
 use super::key_map::KeyMap;
 use super::segment_reader::SegmentReader;
 use super::select::{Dirt, LogPlaces, SegmentFacts, dirt};
 use super::swap::swap_in;
 use super::throttle::Throttle;
+use super::transactions::{Standing, Transactions};
 use crate::base::ids::{Offset, ProducerId};
 use crate::log::data_dir::CheckpointFiles;
 use crate::log::file_names::SegmentFile;
@@ -101,12 +102,14 @@ async fn pass(
 ) -> Result<Offset, Trouble> {
     let segments = old_segments(log, dirt.until).await?;
     let until = fill_map(log, dirt, &segments, map, throttle, over).await?;
-    let last_of_producer: HashMap<ProducerId, Offset> = {
+    let last_of_producer: HashMap<ProducerId, LastOfProducer> = {
         let state = log.state.borrow();
         let last = |(id, state): (ProducerId, &crate::log::ProducerState)| {
-            state.batches().last().map(|batch| (id, batch.last_offset))
+            let last = state.batches().last();
+            let records = last.map(|batch| LastOfProducer::Records(batch.last_offset));
+            (id, records.unwrap_or(LastOfProducer::Marker(state.epoch)))
         };
-        state.producers.iter().filter_map(last).collect()
+        state.producers.iter().map(last).collect()
     };
     // Recovery allows gaps only below the recovery point.
     log.note_checkpoint();
@@ -126,11 +129,12 @@ async fn pass(
         over,
     };
     outcome.passes += 1;
+    let mut transactions = Transactions::new(log.aborted_transactions(Offset::ZERO..dirt.until));
     let count = segments.partition_point(|s| s.base < until);
     for group in group_segments(&segments[..count], config.segment_bytes) {
         let before: u64 = group.iter().map(|s| s.bytes).sum();
         outcome.bytes_before += before;
-        match cleaning.clean(group).await? {
+        match cleaning.clean(group, &mut transactions).await? {
             None => outcome.bytes_after += before,
             Some(cleaned) if over() => {
                 discard(log, cleaned.base, cleaned.version).await;
@@ -154,6 +158,7 @@ async fn fill_map(
     throttle: &Throttle,
     over: &Over<'_>,
 ) -> Result<Offset, Trouble> {
+    let mut transactions = Transactions::new(log.aborted_transactions(dirt.from..dirt.until));
     for segment in segments.iter().filter(|s| s.end > dirt.from) {
         let mut reader = SegmentReader::open(log, *segment, throttle).await?;
         while let Some(bytes) = reader.next(over).await? {
@@ -161,7 +166,11 @@ async fn fill_map(
                 return Err(Trouble::Over);
             }
             let batch = BatchView::parse(&bytes).map_err(|e| reader.bad_batch(&e))?;
-            if batch.header().next_offset() <= dirt.from || !replaces(batch.header()) {
+            let header = batch.header();
+            if header.next_offset() <= dirt.from
+                || header.attributes.is_control()
+                || transactions.records(header) == Standing::Aborted
+            {
                 continue;
             }
             let open = open_batch(batch).await.map_err(|e| reader.bad_batch(&e))?;
@@ -188,7 +197,7 @@ async fn old_segments(log: &PartitionLog, until: Offset) -> Result<Vec<OldSegmen
     let entries = disk::read_dir(&log.dir)
         .await
         .map_err(|e| FileError::new(&log.dir, "list", &e))?;
-    let alone: Vec<Offset> = entries
+    let telling: Vec<Offset> = entries
         .iter()
         .filter(|e| e.len > 0)
         .filter_map(|e| SegmentFile::parse(&e.name))
@@ -203,7 +212,7 @@ async fn old_segments(log: &PartitionLog, until: Offset) -> Result<Vec<OldSegmen
         end,
         bytes: segment.bytes,
         version: segment.version,
-        alone: alone.contains(&segment.base),
+        tells_aborted: telling.contains(&segment.base),
     });
     Ok(segments.collect())
 }

@@ -1,7 +1,8 @@
 //! What of a batch stays: the decision alone, without a file or a clock. Kafka's `Cleaner.cleanInto`.
 
 use super::key_map::KeyMap;
-use crate::base::ids::{Offset, ProducerId};
+use super::transactions::Standing;
+use crate::base::ids::{Offset, ProducerEpoch, ProducerId};
 use crate::wire::records::{BatchHeader, Record};
 use std::collections::HashMap;
 
@@ -11,12 +12,21 @@ pub(super) struct Rules<'a> {
     pub newest: &'a KeyMap,
     /// Where that part ends: records from here on stay, whatever they are.
     pub until: Offset,
-    /// Offset of the last record of each active producer.
-    pub last_of_producer: &'a HashMap<ProducerId, Offset>,
+    /// What the log has to keep of each active producer.
+    pub last_of_producer: &'a HashMap<ProducerId, LastOfProducer>,
     /// When the pass began, by the wall clock, in ms.
     pub now_ms: i64,
     /// The topic's `delete.retention.ms`.
     pub delete_retention_ms: i64,
+}
+
+/// The batch that says where a producer is: it stays, without records if need be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastOfProducer {
+    /// The one with its last record, at this offset.
+    Records(Offset),
+    /// It has written no record in its epoch: the transaction marker with which that began.
+    Marker(ProducerEpoch),
 }
 
 /// Which records of a batch stay, in their order.
@@ -24,7 +34,8 @@ pub(super) struct Rules<'a> {
 pub(super) struct Kept {
     pub flags: Vec<bool>,
     count: usize,
-    tombstones: bool,
+    /// Whether some of them are to go when the batch's delete horizon has passed.
+    go_later: bool,
 }
 
 /// What becomes of a batch.
@@ -41,17 +52,22 @@ pub(super) enum Fate {
 }
 
 impl Rules<'_> {
-    /// Whether the batch is copied without a look inside: markers of transactions.
-    pub fn copies(&self, header: &BatchHeader) -> bool {
-        header.attributes.is_control()
-    }
-
-    /// Decides on a batch's next record.
-    pub fn judge(&self, header: &BatchHeader, record: &Record<'_>, kept: &mut Kept) {
-        let keep = self.keeps(header, record);
+    /// Decides on a batch's next record. In one that was aborted there is nothing to decide: `fate` is asked at once.
+    pub fn judge(&self, header: &BatchHeader, standing: Standing, record: &Record<'_>, kept: &mut Kept) {
+        let keep = match standing {
+            Standing::Counts => self.keeps(header, record),
+            Standing::Aborted => false,
+            Standing::Marker => true,
+            Standing::MarkerOfNothing => !self.is_expired(header),
+        };
         kept.flags.push(keep);
         kept.count += usize::from(keep);
-        kept.tombstones |= keep && record.value.is_none() && record.offset < self.until;
+        kept.go_later |= keep
+            && match standing {
+                Standing::Counts => record.value.is_none() && record.offset < self.until,
+                Standing::Aborted | Standing::Marker => false,
+                Standing::MarkerOfNothing => true,
+            };
     }
 
     fn keeps(&self, header: &BatchHeader, record: &Record<'_>) -> bool {
@@ -68,39 +84,42 @@ impl Rules<'_> {
         {
             return false;
         }
-        let expired = header
+        record.value.is_some() || !self.is_expired(header)
+    }
+
+    fn is_expired(&self, header: &BatchHeader) -> bool {
+        header
             .delete_horizon_ms()
-            .is_some_and(|horizon| self.now_ms >= horizon);
-        record.value.is_some() || !expired || header.attributes.is_transactional()
+            .is_some_and(|horizon| self.now_ms >= horizon)
     }
 
     /// What becomes of the batch.
     pub fn fate(&self, header: &BatchHeader, kept: &Kept) -> Fate {
         if kept.count == 0 {
-            let last = self.last_of_producer.get(&header.producer_id);
-            return match last {
-                // It says what the producer's next sequence is.
-                Some(last) if header.has_producer() && *last == header.last_offset() => {
-                    match header.record_count {
-                        0 => Fate::Stays,
-                        _ => Fate::GetsEmpty,
-                    }
-                }
-                _ => Fate::Goes,
+            return match (self.is_last_of_producer(header), header.record_count) {
+                (false, _) => Fate::Goes,
+                (true, 0) => Fate::Stays,
+                (true, _) => Fate::GetsEmpty,
             };
         }
-        let sets_horizon =
-            kept.tombstones && header.delete_horizon_ms().is_none() && !header.attributes.is_transactional();
+        let sets_horizon = kept.go_later && header.delete_horizon_ms().is_none();
         if kept.count == header.record_count as usize && !sets_horizon {
             return Fate::Stays;
         }
         Fate::Shrinks(sets_horizon.then(|| self.now_ms.saturating_add(self.delete_retention_ms)))
     }
-}
 
-/// Whether a record says what is newest of its key. One in a transaction does not: it may have been aborted.
-pub(super) fn replaces(header: &BatchHeader) -> bool {
-    !header.attributes.is_control() && !header.attributes.is_transactional()
+    /// Whether nothing else in the log says what the producer's epoch and next sequence are.
+    fn is_last_of_producer(&self, header: &BatchHeader) -> bool {
+        let last = self.last_of_producer.get(&header.producer_id);
+        header.has_producer()
+            && last.is_some_and(|last| match *last {
+                LastOfProducer::Records(last) => last == header.last_offset(),
+                LastOfProducer::Marker(epoch) => {
+                    header.attributes.is_control() && header.producer_epoch == epoch
+                }
+            })
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +144,9 @@ mod tests {
     struct Case {
         newest: KeyMap,
         until: Offset,
-        last_of_producer: HashMap<ProducerId, Offset>,
+        last_of_producer: HashMap<ProducerId, LastOfProducer>,
         now_ms: i64,
+        standing: Standing,
     }
 
     impl Case {
@@ -140,6 +160,7 @@ mod tests {
                 until: Offset(1000),
                 last_of_producer: HashMap::new(),
                 now_ms: 1000,
+                standing: Standing::Counts,
             }
         }
 
@@ -152,14 +173,11 @@ mod tests {
                 delete_retention_ms: 500,
             };
             let batch = BatchView::parse(bytes).unwrap();
-            if rules.copies(batch.header()) {
-                return Made::Stays;
-            }
             let open = batch.open(1 << 20).unwrap();
             let mut kept = Kept::default();
             for record in open.records() {
                 let record = record.unwrap();
-                rules.judge(batch.header(), &record, &mut kept);
+                rules.judge(batch.header(), self.standing, &record, &mut kept);
             }
             match rules.fate(batch.header(), &kept) {
                 Fate::Stays => Made::Stays,
@@ -257,7 +275,8 @@ mod tests {
         let bytes = build(builder(10), &[("a", true), ("a", true)]);
         let mut case = Case::new(&[("a", 50)]);
         assert_eq!(case.fate(&bytes), Made::Goes);
-        case.last_of_producer.insert(ProducerId(5), Offset(11));
+        let last = |offset| LastOfProducer::Records(Offset(offset));
+        case.last_of_producer.insert(ProducerId(5), last(11));
         let Made::Becomes(empty) = case.fate(&bytes) else {
             panic!()
         };
@@ -265,7 +284,7 @@ mod tests {
         assert_eq!((header.record_count, header.last_sequence()), (0, 1));
         assert_eq!(case.fate(&empty), Made::Stays);
         // The producer has gone on, or is gone.
-        case.last_of_producer.insert(ProducerId(5), Offset(60));
+        case.last_of_producer.insert(ProducerId(5), last(60));
         assert_eq!(case.fate(&empty), Made::Goes);
     }
 
@@ -279,21 +298,86 @@ mod tests {
     }
 
     #[test]
-    fn transactions_are_left_alone_but_for_what_is_replaced() {
+    fn what_is_in_a_transaction_counts_unless_that_was_aborted() {
         let bytes = build(builder(10).transactional(), &[("a", false), ("b", true)]);
+        let mut case = Case::new(&[("a", 10), ("b", 20)]);
+        let Made::Becomes(marked) = case.fate(&bytes) else {
+            panic!()
+        };
+        let header = *BatchView::parse(&marked).unwrap().header();
+        assert_eq!((header.delete_horizon_ms(), header.record_count), (Some(1500), 1));
+        assert!(header.attributes.is_transactional());
+        case.now_ms = 1500;
+        assert_eq!(case.fate(&marked), Made::Goes);
+
         let mut case = Case::new(&[]);
-        case.now_ms = i64::MAX;
-        assert_eq!(case.fate(&bytes), Made::Stays);
-        assert!(!replaces(BatchView::parse(&bytes).unwrap().header()));
-        assert_eq!(left(Case::new(&[("a", 20)]).fate(&bytes)), [(11, "b".into(), 71)]);
-        let mut marker = builder(12);
+        case.standing = Standing::Aborted;
+        // Behind the map as well: whether it was aborted has nothing to do with its keys.
+        case.until = Offset(0);
+        assert_eq!(case.fate(&bytes), Made::Goes);
+        let last = LastOfProducer::Records(Offset(11));
+        case.last_of_producer.insert(ProducerId(5), last);
+        let Made::Becomes(empty) = case.fate(&bytes) else {
+            panic!()
+        };
+        let header = *BatchView::parse(&empty).unwrap().header();
+        assert_eq!((header.record_count, header.last_sequence()), (0, 1));
+        assert!(header.attributes.is_transactional());
+    }
+
+    fn marker(offset: i64, epoch: i16) -> Vec<u8> {
+        let mut builder = builder(offset);
+        builder.set_producer(ProducerId(5), ProducerEpoch(epoch), -1);
         let commit = ControlMarker {
             kind: MarkerKind::Commit,
             coordinator_epoch: 0,
         };
-        marker.append_control(9, commit);
-        let marker = marker.build().unwrap();
-        assert!(!replaces(BatchView::parse(&marker).unwrap().header()));
-        assert_eq!(case.fate(&marker), Made::Stays);
+        builder.append_control(9, commit);
+        builder.build().unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_marker_stays_until_nothing_is_left_of_its_transaction_and_its_time_has_come() {
+        let bytes = marker(12, 3);
+        let mut case = Case::new(&[]);
+        case.standing = Standing::Marker;
+        case.now_ms = i64::MAX;
+        assert_eq!(case.fate(&bytes), Made::Stays);
+        case.standing = Standing::MarkerOfNothing;
+        case.now_ms = 1000;
+        let Made::Becomes(marked) = case.fate(&bytes) else {
+            panic!()
+        };
+        let view = BatchView::parse(&marked).unwrap();
+        assert_eq!(view.header().delete_horizon_ms(), Some(1500));
+        let open = view.open(1000).unwrap();
+        let record = open.records().next().unwrap().unwrap();
+        assert_eq!(
+            ControlMarker::from_record(&record).unwrap().kind,
+            MarkerKind::Commit
+        );
+        case.now_ms = 1499;
+        assert_eq!(case.fate(&marked), Made::Stays);
+        case.now_ms = 1500;
+        assert_eq!(case.fate(&marked), Made::Goes);
+        // Where the producer's epoch is said by it alone, it stays without its record.
+        case.last_of_producer
+            .insert(ProducerId(5), LastOfProducer::Marker(ProducerEpoch(3)));
+        let Made::Becomes(empty) = case.fate(&marked) else {
+            panic!()
+        };
+        let header = *BatchView::parse(&empty).unwrap().header();
+        assert_eq!(
+            (header.record_count, header.producer_epoch),
+            (0, ProducerEpoch(3))
+        );
+        assert!(header.attributes.is_control() && header.delete_horizon_ms().is_none());
+        assert_eq!(case.fate(&empty), Made::Stays);
+        let records = build(self::builder(10), &[("a", true)]);
+        case.standing = Standing::Aborted;
+        assert_eq!(case.fate(&records), Made::Goes);
+        case.last_of_producer
+            .insert(ProducerId(5), LastOfProducer::Marker(ProducerEpoch(4)));
+        assert_eq!(case.fate(&empty), Made::Goes);
     }
 }

@@ -11,8 +11,8 @@ pub(super) struct OldSegment {
     pub bytes: u64,
     /// See `Segment::version`.
     pub version: u32,
-    /// Whether it has files that speak of it alone and are not made anew: an index of aborted transactions.
-    pub alone: bool,
+    /// Whether its index of aborted transactions has entries.
+    pub tells_aborted: bool,
 }
 
 /// Groups of neighbours that fit into one segment together, by size and by the range of a relative offset. Each has one
@@ -24,10 +24,8 @@ pub(super) fn group_segments(segments: &[OldSegment], segment_bytes: u64) -> Vec
         let mut bytes = first.bytes;
         let mut len = 1;
         while let Some(next) = rest.get(len) {
-            let fits = bytes + next.bytes <= segment_bytes
-                && next.end.0 - 1 - first.base.0 <= i64::from(i32::MAX)
-                && !first.alone
-                && !next.alone;
+            let fits =
+                bytes + next.bytes <= segment_bytes && next.end.0 - 1 - first.base.0 <= i64::from(i32::MAX);
             if !fits {
                 break;
             }
@@ -45,15 +43,15 @@ pub(super) fn group_segments(segments: &[OldSegment], segment_bytes: u64) -> Vec
 mod tests {
     use super::*;
 
-    fn check(segments: &[(i64, i64, u64, bool)], expected: &[usize]) {
+    fn check(segments: &[(i64, i64, u64)], expected: &[usize]) {
         let segments: Vec<_> = segments
             .iter()
-            .map(|&(base, end, bytes, alone)| OldSegment {
+            .map(|&(base, end, bytes)| OldSegment {
                 base: Offset(base),
                 end: Offset(end),
                 bytes,
                 version: 0,
-                alone,
+                tells_aborted: false,
             })
             .collect();
         let lens: Vec<_> = group_segments(&segments, 100).iter().map(|g| g.len()).collect();
@@ -63,28 +61,9 @@ mod tests {
     #[test]
     fn neighbours_that_fit_become_one() {
         check(&[], &[]);
-        check(&[(0, 10, 200, false)], &[1]);
-        check(
-            &[
-                (0, 10, 50, false),
-                (10, 20, 50, false),
-                (20, 30, 1, false),
-                (30, 40, 0, false),
-            ],
-            &[2, 2],
-        );
+        check(&[(0, 10, 200)], &[1]);
+        check(&[(0, 10, 50), (10, 20, 50), (20, 30, 1), (30, 40, 0)], &[2, 2]);
         let far = i64::from(i32::MAX);
-        check(
-            &[
-                (0, 10, 1, false),
-                (10, far + 1, 1, false),
-                (far + 1, far + 2, 1, false),
-            ],
-            &[2, 1],
-        );
-        check(
-            &[(0, 10, 1, false), (10, 20, 1, true), (20, 30, 1, false)],
-            &[1, 1, 1],
-        );
+        check(&[(0, 10, 1), (10, far + 1, 1), (far + 1, far + 2, 1)], &[2, 1]);
     }
 }

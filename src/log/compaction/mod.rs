@@ -13,12 +13,14 @@
 //! **Promises.** A crash at any moment leaves, for each group of segments, the old ones or the new one (`swap.rs`,
 //! `recovery/unfinished_swap.rs`; the order of writes is in `FORMAT.md`). Readers under way get old bytes or new ones, never a mixture.
 //!
-//! **Transactions.** Records in a transaction never replace others here, and their tombstones and markers stay: whether a
-//! transaction was aborted is not looked up. They do go when a newer record outside of any transaction has their key.
+//! **Transactions.** Records of a transaction that was aborted go, whatever their keys; others count as if they were in none. A
+//! marker stays until a pass has met no batch of its transaction, and from then on for `delete.retention.ms`. Its entry in the index of
+//! aborted transactions stays as long as it does: Kafka drops that one pass earlier, which readers don't notice. Nothing
+//! from the last stable offset on is looked at, so there is no open transaction in what is.
 //!
 //! One pass: `compact.rs` fills a `KeyMap` from the dirty part (newest offset per key), then `clean_group.rs` copies segment
 //! after segment through `filter.rs` into a new one, and `swap.rs` puts it in place. Pure: `key_map.rs`, `filter.rs`,
-//! `select.rs`, `group.rs`. Start reading in `compact.rs`.
+//! `transactions.rs`, `select.rs`, `group.rs`. Start reading in `compact.rs`.
 
 mod clean_group;
 mod cleaned_segment;
@@ -31,6 +33,7 @@ mod segment_reader;
 mod select;
 mod swap;
 mod throttle;
+mod transactions;
 
 pub(super) use cleaner::{Cleaner, CompactionState};
 pub(super) use swap::SwapTurn;

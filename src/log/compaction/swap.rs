@@ -2,7 +2,7 @@
 //! and in memory at one moment in between. `FORMAT.md` has the order; `recovery/unfinished_swap.rs` ends what a crash leaves.
 
 use super::clean_group::discard;
-use super::cleaned_segment::CleanedSegment;
+use super::cleaned_segment::{CleanedSegment, MADE};
 use super::compact::Trouble;
 use super::group::OldSegment;
 use crate::base::ids::Offset;
@@ -15,9 +15,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The files of a segment that are made anew, the one that decides last.
-const MADE: [SegmentFile; 3] = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::Log];
-
 /// Swaps a finished segment in. After an error before the point of no return the old segments stay; after one behind it the
 /// partition takes no more records, reads go on, and the next start ends the swap.
 pub(super) async fn swap_in(
@@ -25,13 +22,13 @@ pub(super) async fn swap_in(
     group: &[OldSegment],
     cleaned: CleanedSegment,
 ) -> Result<(), Trouble> {
-    let (base, version) = (cleaned.base, cleaned.version);
+    let (base, version, made) = (cleaned.base, cleaned.version, cleaned.made());
     // While it is held the partition's directory keeps its name.
     let Some(_turn) = SwapTurn::take(log) else {
         discard(log, base, version).await;
         return Err(Trouble::Over);
     };
-    if let Err(e) = decide(log, base).await {
+    if let Err(e) = decide(log, base, made).await {
         take_back(log, base, version).await?;
         return Err(e.into());
     }
@@ -40,7 +37,7 @@ pub(super) async fn swap_in(
         take_back(log, base, version).await?;
         return Err(Trouble::Over);
     }
-    let renamed = rename_all(log, group).await;
+    let renamed = rename_all(log, group, made).await;
     renamed.map_err(|e| {
         log.stop_failed(e.clone());
         LogError::File(e)
@@ -55,8 +52,8 @@ pub(super) async fn swap_in(
 }
 
 /// The point of no return: when the name of the log file is durable, recovery goes on from here.
-async fn decide(log: &PartitionLog, base: Offset) -> Result<(), FileError> {
-    for kind in MADE {
+async fn decide(log: &PartitionLog, base: Offset, made: &[SegmentFile]) -> Result<(), FileError> {
+    for kind in made {
         rename(
             &kind.cleaned_path(&log.dir, base),
             &kind.swap_path(&log.dir, base),
@@ -113,6 +110,11 @@ fn take_place(log: &Rc<PartitionLog>, group: &[OldSegment], cleaned: CleanedSegm
         state.segments.insert(first, segment);
         // Readers of what was compacted shall see that it was.
         let end = state.segments[first + 1].base;
+        let old = state
+            .aborted
+            .partition_point(|one| one.last_offset < cleaned.base)
+            ..state.aborted.partition_point(|one| one.last_offset < end);
+        state.aborted.splice(old, cleaned.aborted);
         let written = state.writer.written.offset;
         let until = end
             .min(written)
@@ -132,7 +134,7 @@ fn take_place(log: &Rc<PartitionLog>, group: &[OldSegment], cleaned: CleanedSegm
 }
 
 /// Gives all files the names they stay with.
-async fn rename_all(log: &PartitionLog, group: &[OldSegment]) -> Result<(), FileError> {
+async fn rename_all(log: &PartitionLog, group: &[OldSegment], made: &[SegmentFile]) -> Result<(), FileError> {
     let base = group[0].base;
     let mut doomed: Vec<PathBuf> = Vec::new();
     for old in &group[1..] {
@@ -146,12 +148,16 @@ async fn rename_all(log: &PartitionLog, group: &[OldSegment]) -> Result<(), File
             }
         }
     }
-    for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+    let (log_file, indexes) = made.split_last().expect("the log file is made");
+    for kind in indexes {
         rename(&kind.swap_path(&log.dir, base), &kind.path(&log.dir, base)).await?;
     }
     sync_dir(&log.dir).await?;
-    let kind = SegmentFile::Log;
-    rename(&kind.swap_path(&log.dir, base), &kind.path(&log.dir, base)).await?;
+    rename(
+        &log_file.swap_path(&log.dir, base),
+        &log_file.path(&log.dir, base),
+    )
+    .await?;
     sync_dir(&log.dir).await?;
     let delay = Duration::from_millis(log.config().file_delete_delay_ms.unsigned_abs());
     for path in doomed {

@@ -198,6 +198,14 @@ impl ReadPlan {
         matches!(self.0, Source::Memory(_))
     }
 
+    /// The records, if all of them are in memory; else the plan again.
+    pub fn in_memory(self) -> Result<Records, ReadPlan> {
+        match self.0 {
+            Source::Memory(records) => Ok(records),
+            disk => Err(ReadPlan(disk)),
+        }
+    }
+
     /// Reads. Errors: `File`, `Damaged`, and `OffsetOutOfRange` if the segment was deleted meanwhile.
     pub async fn execute(self) -> Result<Records, ReadError> {
         match self.0 {

@@ -311,6 +311,9 @@ async fn read_aborted(
         let counts = |one: &AbortedTransaction| (log_start..log_end).contains(&one.last_offset);
         aborted.extend(entries.into_iter().filter(counts));
     }
+    // An index that a compaction failed to remove says again what others say.
+    aborted.sort_unstable_by_key(|one| one.last_offset);
+    aborted.dedup();
     Ok(aborted)
 }
 

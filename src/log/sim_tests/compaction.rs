@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-const DIR: &str = "/data/log";
+pub(super) const DIR: &str = "/data/log";
 const FOR_EVER_MS: i64 = i64::MAX / 4;
 
 /// A record as it was appended.
@@ -195,7 +195,7 @@ enum Tombstones {
 
 type Shared = Rc<RefCell<Model>>;
 
-fn config(delete_retention_ms: i64) -> TopicLogConfig {
+pub(super) fn config(delete_retention_ms: i64) -> TopicLogConfig {
     TopicLogConfig {
         segment_bytes: 6_000,
         index_interval_bytes: 500,
@@ -208,7 +208,7 @@ fn config(delete_retention_ms: i64) -> TopicLogConfig {
     }
 }
 
-fn spec(epoch: i32, config: TopicLogConfig) -> PartitionSpec {
+pub(super) fn spec(epoch: i32, config: TopicLogConfig) -> PartitionSpec {
     PartitionSpec {
         topic_id: TopicId([7; 16]),
         topic_name: "changes".into(),
@@ -226,14 +226,14 @@ async fn there<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.unwrap()
 }
 
-struct Server {
+pub(super) struct Server {
     data_dir: Arc<DataDir>,
-    shard: Rc<ShardLog>,
-    log: Rc<PartitionLog>,
+    pub(super) shard: Rc<ShardLog>,
+    pub(super) log: Rc<PartitionLog>,
 }
 
 impl Server {
-    async fn start(spec: PartitionSpec, memory_bytes: usize) -> Server {
+    pub(super) async fn start(spec: PartitionSpec, memory_bytes: usize) -> Server {
         let data_dir = there(DataDir::open(DIR)).await;
         let options = ShardLogOptions {
             wal_file_bytes: 128 << 10,
@@ -258,12 +258,12 @@ impl Server {
         Server { data_dir, shard, log }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shard.shutdown().await.unwrap();
         there(self.data_dir.mark_clean_shutdown()).await;
     }
 
-    async fn append(&self, bytes: BytesMut) -> Appended {
+    pub(super) async fn append(&self, bytes: BytesMut) -> Appended {
         let appended = self.log.append(bytes, AppendOrigin::Client).unwrap();
         let durable = self.log.wait_durable(appended.last_offset.plus(1)).await;
         durable.unwrap();
@@ -287,18 +287,18 @@ impl Server {
         found
     }
 
-    fn compacted_below(&self) -> i64 {
+    pub(super) fn compacted_below(&self) -> i64 {
         self.log.state.borrow().compacted_below.0
     }
 
     /// All but the last segment get closed.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         rt::sleep(Duration::from_millis(60)).await;
         rt::sleep(Duration::from_millis(60)).await;
     }
 }
 
-async fn run(server: impl Future<Output = ()> + 'static) {
+pub(super) async fn run(server: impl Future<Output = ()> + 'static) {
     let process = sim::spawn_process("server", server);
     assert_eq!(sim::exited(process).await, sim::Exit::Finished);
 }

@@ -1,6 +1,7 @@
 //! The engine under a simulated disk, with an oracle that knows only what callers saw.
 
 mod compaction;
+mod compaction_of_transactions;
 mod crashes;
 mod full_disk;
 mod io_errors;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::base::ids::{Offset, TopicId};
-use crate::log::{PartitionLog, Positions, ReadError, ReadPlan, RecordSlice, Records};
+use crate::log::{PartitionLog, Positions, ReadError, RecordSlice, Records};
 use crate::rt::sync::Permit;
 use crate::rt::{self, JoinHandle};
 use crate::server::connection::Sender;
@@ -80,7 +80,10 @@ pub(super) async fn write(
     let mut answered = SmallVec::with_capacity(plan.reads.len());
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut total_bytes = 0;
-    let reading: SmallVec<[_; 1]> = plan.reads.into_iter().map(Reading::begin).collect();
+    let reads = plan.reads.into_iter().zip(scope.partitions.iter());
+    let reading: SmallVec<[_; 1]> = reads
+        .map(|(read, partition)| Reading::begin(read, partition.fetch_offset))
+        .collect();
     for (partition, read) in scope.partitions.into_iter().zip(reading) {
         let read = read.end().await;
         if let Read::Other(PartitionRead::Elsewhere(node, _)) = read
@@ -116,38 +119,54 @@ pub(super) async fn write(
 
 /// A partition's read under way. All partitions that are read from disk are read at the same time.
 enum Reading {
-    UnderWay(
-        Positions,
-        Option<AbortedIn>,
-        JoinHandle<Result<Records, ReadError>>,
-    ),
-    InMemory(Positions, Option<AbortedIn>, ReadPlan),
+    UnderWay(Positions, JoinHandle<Found>),
+    InMemory(Positions, Found),
     Other(PartitionRead),
 }
 
 /// A partition's read that has ended.
 enum Read {
-    Done(Positions, Option<AbortedIn>, Result<Records, ReadError>),
+    Done(Positions, Found),
     Other(PartitionRead),
 }
 
+/// What a read has brought: records, and which of them were aborted. Both are of one moment, for compaction takes both away.
+struct Found {
+    records: Result<Records, ReadError>,
+    aborted: Vec<AbortedTransaction>,
+}
+
+impl Found {
+    fn new(records: Result<Records, ReadError>, aborted_in: Option<AbortedIn>, from: Offset) -> Found {
+        let end = records.as_ref().ok().and_then(Records::next_offset);
+        let aborted = match (aborted_in, end) {
+            (Some(log), Some(end)) => aborted(&log, from..end),
+            _ => Vec::new(),
+        };
+        Found { records, aborted }
+    }
+}
+
 impl Reading {
-    fn begin(read: PartitionRead) -> Reading {
-        match read {
-            PartitionRead::Planned(positions, Some(read)) if read.plan.is_in_memory() => {
-                Reading::InMemory(positions, read.aborted_in, read.plan)
+    fn begin(read: PartitionRead, from: Offset) -> Reading {
+        let (positions, read) = match read {
+            PartitionRead::Planned(positions, Some(read)) => (positions, read),
+            other => return Reading::Other(other),
+        };
+        let aborted_in = read.aborted_in;
+        match read.plan.in_memory() {
+            Ok(records) => Reading::InMemory(positions, Found::new(Ok(records), aborted_in, from)),
+            Err(plan) => {
+                let reading = async move { Found::new(plan.execute().await, aborted_in, from) };
+                Reading::UnderWay(positions, rt::spawn(reading))
             }
-            PartitionRead::Planned(positions, Some(read)) => {
-                Reading::UnderWay(positions, read.aborted_in, rt::spawn(read.plan.execute()))
-            }
-            other => Reading::Other(other),
         }
     }
 
     async fn end(self) -> Read {
         match self {
-            Reading::UnderWay(positions, log, task) => Read::Done(positions, log, task.await),
-            Reading::InMemory(positions, log, plan) => Read::Done(positions, log, plan.execute().await),
+            Reading::UnderWay(positions, task) => Read::Done(positions, task.await),
+            Reading::InMemory(positions, found) => Read::Done(positions, found),
             Reading::Other(other) => Read::Other(other),
         }
     }
@@ -165,14 +184,14 @@ fn answer_partition(partition: FetchPartition, read: Read, wants_aborted: bool) 
     };
     let mut records = Records::default();
     match read {
-        Read::Done(positions, aborted_in, read) => {
+        Read::Done(positions, found) => {
             set_positions(&mut data, positions);
-            match read {
+            match found.records {
                 Ok(read) => {
-                    if let (Some(log), Some(end)) = (aborted_in, read.next_offset()) {
-                        data.aborted_transactions = Some(aborted(&log, partition.fetch_offset..end));
-                    }
                     records = read;
+                    if wants_aborted {
+                        data.aborted_transactions = Some(found.aborted);
+                    }
                 }
                 Err(error) => {
                     // Damage was logged where it was found, once for each place.
