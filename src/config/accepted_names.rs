@@ -23,6 +23,12 @@ const fn accepted(name: &'static str, kind: ValueKind, allowed: Allowed) -> Sett
 /// The settings.
 pub static ACCEPTED: &[SettingSpec] = &[
     accepted("background.threads", ValueKind::Int, Allowed::AtLeast(1)),
+    accepted(
+        "log.cleaner.io.buffer.load.factor",
+        ValueKind::Double,
+        Allowed::Any,
+    ),
+    accepted("log.cleaner.io.buffer.size", ValueKind::Int, Allowed::AtLeast(0)),
     accepted("log.cleaner.threads", ValueKind::Int, Allowed::AtLeast(0)),
     accepted("num.io.threads", ValueKind::Int, Allowed::AtLeast(1)),
     accepted("num.network.threads", ValueKind::Int, Allowed::AtLeast(1)),

@@ -174,14 +174,14 @@ settings! {
             default Some("3"), allowed Allowed::Between(-131_072, 22), Dynamic;
         /// Milliseconds between two looks for partitions that are to be compacted.
         log_cleaner_backoff_ms: u64 = "log.cleaner.backoff.ms", Long,
-            default Some("15000"), allowed Allowed::AtLeast(1), Restart;
+            default Some("15000"), allowed Allowed::AtLeast(1), Dynamic;
         /// Memory of the server, in bytes, for the keys of the partitions it compacts: 24 bytes per key. Each shard has its
         /// share and uses it only while it compacts. What does not fit in is compacted in several passes.
         log_cleaner_dedupe_buffer_size: u64 = "log.cleaner.dedupe.buffer.size", Long,
-            default Some("134217728"), allowed Allowed::AtLeast(1_048_576), Restart;
+            default Some("134217728"), allowed Allowed::AtLeast(1_048_576), Dynamic;
         /// How many bytes per second the server reads and writes for compaction. Each shard has its share.
         log_cleaner_io_max_bytes_per_second: f64 = "log.cleaner.io.max.bytes.per.second", Double,
-            default Some("1000000000000000"), allowed Allowed::RatioBetween(10_000.0, 1e15), Restart;
+            default Some("1000000000000000"), allowed Allowed::RatioBetween(10_000.0, 1e15), Dynamic;
         /// How many bytes per second a shard copies where partitions are moved between data directories.
         replica_alter_log_dirs_io_max_bytes_per_second: i64 = "replica.alter.log.dirs.io.max.bytes.per.second", Long,
             default Some("9223372036854775807"), allowed Allowed::AtLeast(0), Dynamic;

@@ -83,7 +83,9 @@ pub use errors::{
 };
 pub use file_names::SegmentFile;
 pub use meta_properties::MetaProperties;
-pub use options::{CleanupPolicy, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig};
+pub use options::{
+    CleanupPolicy, CompactionLimits, Durability, PartitionSpec, ShardLogOptions, TopicLogConfig,
+};
 pub use partition::{
     AppendOrigin, Appended, CommitState, DeleteBefore, DeleteRecordsError, MinOneBatch, PartitionLog,
     Positions, ReadPlan, ReadUpto, RecordSlice, Records, TimestampHit,

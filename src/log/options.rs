@@ -205,13 +205,8 @@ pub struct ShardLogOptions {
     /// How often partitions are looked at for segments that have lived long enough, in milliseconds. Kafka's
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval_ms: u64,
-    /// Memory for the keys of a partition that is compacted, in bytes: taken while that lasts. Kafka's
-    /// `log.cleaner.dedupe.buffer.size`, of which each shard has its share.
-    pub compaction_memory_bytes: usize,
-    /// How many bytes compaction may read and write in a second. Kafka's `log.cleaner.io.max.bytes.per.second`, as above.
-    pub compaction_bytes_per_second: f64,
-    /// How often partitions are looked at for compaction, in milliseconds. Kafka's `log.cleaner.backoff.ms`.
-    pub compaction_interval_ms: u64,
+    /// What compaction may use at first: see `ShardLog::set_compaction_limits`.
+    pub compaction: CompactionLimits,
     /// Whether a batch read from disk has its CRC checked before it is handed out.
     pub check_crc_on_read: bool,
     /// How long a producer that writes nothing is remembered, in milliseconds. Kafka's `producer.id.expiration.ms`.
@@ -220,6 +215,18 @@ pub struct ShardLogOptions {
     pub stop_closes_at_least: usize,
     /// The others too if all are done within this time, in milliseconds; else their records stay in the write-ahead log.
     pub stop_within_ms: u64,
+}
+
+/// What compaction may use of a shard. It may change at any time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactionLimits {
+    /// Memory for the keys of a partition that is compacted, in bytes: taken while that lasts. Kafka's
+    /// `log.cleaner.dedupe.buffer.size`, of which each shard has its share.
+    pub memory_bytes: usize,
+    /// How many bytes it may read and write in a second. Kafka's `log.cleaner.io.max.bytes.per.second`, as above.
+    pub bytes_per_second: f64,
+    /// How often partitions are looked at, in milliseconds. Kafka's `log.cleaner.backoff.ms`.
+    pub interval_ms: u64,
 }
 
 impl ShardLogOptions {
@@ -247,9 +254,11 @@ impl ShardLogOptions {
             // reads this much, some 20 ms.
             scan_files_step_bytes: 16 << 20,
             retention_check_interval_ms: 300_000,
-            compaction_memory_bytes: 32 << 20,
-            compaction_bytes_per_second: f64::MAX,
-            compaction_interval_ms: 15_000,
+            compaction: CompactionLimits {
+                memory_bytes: 32 << 20,
+                bytes_per_second: f64::MAX,
+                interval_ms: 15_000,
+            },
             check_crc_on_read: true,
             producer_id_expiration_ms: 24 * 3600 * 1000,
             // A second or less.

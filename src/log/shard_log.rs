@@ -14,7 +14,9 @@ use super::recovery::{WalReplay, recover_segments};
 use super::shard_context::ShardContext;
 use super::stop_budget::StopBudget;
 use super::wal::{WalRing, create_wal_file};
-use super::{FileError, LogError, LogStopped, PartitionOffline, PartitionSpec, ShardLogOptions};
+use super::{
+    CompactionLimits, FileError, LogError, LogStopped, PartitionOffline, PartitionSpec, ShardLogOptions,
+};
 use crate::base::ids::TopicPartition;
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::rt::sync::Wait;
@@ -337,6 +339,11 @@ impl ShardLog {
     /// Whether batches read from disk have their checksums checked from now on.
     pub fn set_check_crc_on_read(&self, check: bool) {
         self.shard.check_crc_on_read.set(check);
+    }
+
+    /// What compaction may use from now on.
+    pub fn set_compaction_limits(&self, limits: CompactionLimits) {
+        self.shard.compaction.set_limits(limits);
     }
 
     /// How many reads have met damage in a file since the start.

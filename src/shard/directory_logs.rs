@@ -14,13 +14,15 @@ use crate::log::{
     RecoveredPartitions, ShardLog, ShardLogOptions,
 };
 use crate::rt;
-use crate::shard::log_options::shard_log_options;
+use crate::shard::log_options::{compaction_limits, shard_log_options};
 
 /// The logs of one shard.
 pub struct DirectoryLogs {
     data_dirs: Arc<DataDirs>,
     /// By place in `data_dirs`; `None` where the directory is offline since the start.
     logs: Vec<Option<Rc<ShardLog>>>,
+    /// How many shards the server has.
+    shards: u16,
 }
 
 impl DirectoryLogs {
@@ -49,7 +51,11 @@ impl DirectoryLogs {
                 }
             }
         }
-        Ok(DirectoryLogs { data_dirs, logs })
+        Ok(DirectoryLogs {
+            data_dirs,
+            logs,
+            shards,
+        })
     }
 
     /// The server's data directories.
@@ -152,6 +158,14 @@ impl DirectoryLogs {
     pub fn set_producer_id_expiration_ms(&self, expiration_ms: i64) {
         for log in self.logs.iter().flatten() {
             log.set_producer_id_expiration_ms(expiration_ms);
+        }
+    }
+
+    /// What compaction may use from now on.
+    pub fn set_compaction_limits(&self, settings: &Settings) {
+        let limits = compaction_limits(settings, self.logs.len(), self.shards);
+        for log in self.logs.iter().flatten() {
+            log.set_compaction_limits(limits);
         }
     }
 

@@ -191,6 +191,7 @@ impl Shard {
             let expiration_ms = settings.producer_id_expiration_ms.into();
             self.logs.set_producer_id_expiration_ms(expiration_ms);
             self.logs.set_check_crc_on_read(settings.check_crcs_on_read);
+            self.logs.set_compaction_limits(&settings);
             *self.settings.borrow_mut() = settings;
         }
         self.lose_directories(&old, &new);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::ids::ShardId;
 use crate::base::limits::DISK_BLOCK_BYTES;
 use crate::config::{CompressionType, Durability, Settings, TimestampType, TopicConfig};
-use crate::log::{self, DataDir, ShardLogOptions};
+use crate::log::{self, CompactionLimits, DataDir, ShardLogOptions};
 use crate::wire::records::{Compression, CompressionTarget};
 
 /// The part of the broker settings that a shard's log in one of `directories` data directories acts on: what a shard may
@@ -18,7 +18,6 @@ pub fn shard_log_options(
     shards: u16,
 ) -> ShardLogOptions {
     let directories = directories.max(1);
-    let logs = usize::from(shards.max(1)) * directories;
     let defaults = ShardLogOptions::new(data_dir, shard);
     ShardLogOptions {
         wal_file_bytes: settings.wal_file_bytes.next_multiple_of(DISK_BLOCK_BYTES as u64),
@@ -29,12 +28,20 @@ pub fn shard_log_options(
         read_cache_bytes: settings.read_cache_memory_bytes / directories,
         checkpoint_interval_ms: settings.log_flush_offset_checkpoint_interval_ms,
         retention_check_interval_ms: settings.log_retention_check_interval_ms,
-        compaction_memory_bytes: (settings.log_cleaner_dedupe_buffer_size / logs as u64) as usize,
-        compaction_bytes_per_second: settings.log_cleaner_io_max_bytes_per_second / logs as f64,
-        compaction_interval_ms: settings.log_cleaner_backoff_ms,
+        compaction: compaction_limits(settings, directories, shards),
         uncommitted_bytes: settings.tail_memory_bytes / directories / 2,
         producer_id_expiration_ms: settings.producer_id_expiration_ms.into(),
         ..defaults
+    }
+}
+
+/// What compaction may use of a shard's log in one of `directories` data directories.
+pub fn compaction_limits(settings: &Settings, directories: usize, shards: u16) -> CompactionLimits {
+    let logs = usize::from(shards.max(1)) * directories.max(1);
+    CompactionLimits {
+        memory_bytes: (settings.log_cleaner_dedupe_buffer_size / logs as u64) as usize,
+        bytes_per_second: settings.log_cleaner_io_max_bytes_per_second / logs as f64,
+        interval_ms: settings.log_cleaner_backoff_ms,
     }
 }
 

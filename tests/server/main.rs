@@ -7,6 +7,7 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_user_scram_credentials;
 mod api_versions;
+mod cleaner_settings;
 mod connection;
 mod create_partitions;
 mod create_topics;

@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::steps::{create_topic, error, eventually, leader, new_topic, new_topic_with};
 
 /// Error and base offset.
-fn send(client: &mut Client, topic: &str, batch: BytesMut) -> (ErrorCode, i64) {
+pub fn send(client: &mut Client, topic: &str, batch: BytesMut) -> (ErrorCode, i64) {
     let request = ProduceRequest {
         acks: -1,
         timeout_ms: 30_000,
@@ -35,7 +35,7 @@ fn send(client: &mut Client, topic: &str, batch: BytesMut) -> (ErrorCode, i64) {
 }
 
 /// All that the log has from an offset on.
-fn read(client: &mut Client, topic: &str, offset: i64) -> Bytes {
+pub fn read(client: &mut Client, topic: &str, offset: i64) -> Bytes {
     let request = FetchRequest {
         max_wait_ms: 0,
         max_bytes: 10 << 20,

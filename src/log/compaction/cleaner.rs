@@ -7,7 +7,7 @@ use crate::base::ids::TopicPartition;
 use crate::log::flusher::Partitions;
 use crate::log::partition::{PartitionLog, SegmentIndex, SyncMode};
 use crate::log::shard_context::ShardContext;
-use crate::log::{LogError, ShardLogOptions};
+use crate::log::{CompactionLimits, LogError, ShardLogOptions};
 use crate::rt::{self, sync::Budget, sync::Event};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -17,12 +17,11 @@ use tracing::{error, info, warn};
 
 /// What compaction keeps per shard.
 pub(in crate::log) struct CompactionState {
-    /// For the map.
-    pub(super) memory_bytes: usize,
+    limits: Cell<CompactionLimits>,
     pub(super) throttle: Throttle,
     /// One partition at a time.
     turn: Budget,
-    /// The shard is to stop.
+    /// The shard is to stop, or the limits have changed.
     woken: Event,
     /// Partitions that have a damaged segment: they are left alone until the next start.
     damaged: RefCell<BTreeSet<TopicPartition>>,
@@ -31,12 +30,26 @@ pub(in crate::log) struct CompactionState {
 impl CompactionState {
     pub fn new(options: &ShardLogOptions) -> CompactionState {
         CompactionState {
-            memory_bytes: options.compaction_memory_bytes,
-            throttle: Throttle::new(options.compaction_bytes_per_second),
+            limits: Cell::new(options.compaction),
+            throttle: Throttle::new(options.compaction.bytes_per_second),
             turn: Budget::new(1),
             woken: Event::new(),
             damaged: RefCell::default(),
         }
+    }
+
+    /// Changes what may be used. A round begins at once, as with Kafka's cleaners, which are started anew then. What is being compacted is
+    /// read and written at the new rate from now on; the memory counts from the next pass on.
+    pub fn set_limits(&self, limits: CompactionLimits) {
+        if self.limits.replace(limits) != limits {
+            self.throttle.set_rate(limits.bytes_per_second);
+            self.woken.notify_all();
+        }
+    }
+
+    /// Memory for the map, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.limits.get().memory_bytes
     }
 
     /// Wakes the cleaner, so that it sees that the shard has stopped.
@@ -64,12 +77,13 @@ impl Cleaner {
 
     /// Runs until the shard stops or closes.
     pub async fn run(self) {
-        let interval = Duration::from_millis(self.shard.options.compaction_interval_ms.max(1));
         loop {
-            let woken = self.shard.compaction.woken.wait();
+            let state = &self.shard.compaction;
+            let woken = state.woken.wait();
             if self.over() {
                 return;
             }
+            let interval = Duration::from_millis(state.limits.get().interval_ms.max(1));
             let _ = rt::timeout(interval, woken).await;
             self.round().await;
         }

@@ -74,7 +74,7 @@ pub(super) async fn compact(
         let Some(dirt) = find_dirt(log, now_ms).await? else {
             return Ok(outcome);
         };
-        let mut map = KeyMap::new(state.memory_bytes, (dirt.until.0 - dirt.from.0) as u64);
+        let mut map = KeyMap::new(state.memory_bytes(), (dirt.until.0 - dirt.from.0) as u64);
         let done = pass(log, dirt, &mut map, now_ms, &state.throttle, over, &mut outcome).await;
         while map.release() {
             rt::yield_if_needed().await;

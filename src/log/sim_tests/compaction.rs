@@ -246,8 +246,11 @@ impl Server {
             open_files: 3,
             checkpoint_interval_ms: 100,
             producer_id_expiration_ms: i64::MAX,
-            compaction_memory_bytes: memory_bytes,
-            compaction_interval_ms: 1_000_000_000,
+            compaction: CompactionLimits {
+                memory_bytes,
+                bytes_per_second: f64::MAX,
+                interval_ms: 1_000_000_000,
+            },
             ..ShardLogOptions::new(data_dir.clone(), ShardId(0))
         };
         let shard = ShardLog::open(options).await.unwrap();
