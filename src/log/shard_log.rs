@@ -436,7 +436,9 @@ impl ShardLog {
         // Where all fit but a few, what is left out is what costs most or matters least.
         partitions.sort_by_key(|log| log.closing_rank());
         let within = Duration::from_millis(options.stop_within_ms);
-        let budget = StopBudget::new(rt::now(), partitions.len(), options.stop_closes_at_least, within);
+        let needed = partitions.iter().filter(|log| !log.may_be_left()).count();
+        let at_least = options.stop_closes_at_least.max(needed);
+        let budget = StopBudget::new(rt::now(), partitions.len(), at_least, within);
         let mut whole = true;
         let mut closed = 0;
         while budget.goes_on(closed, rt::now()) {

@@ -444,17 +444,20 @@ impl PartitionLog {
         state.positions.durable_end >= state.positions.log_end
     }
 
-    /// When a stop closes it: first what has records to bring to a segment that is there, then what has none yet, last what lacks no
+    /// When a stop closes it: first what can't be left to the log, then what has no segment for its records yet, last what lacks no
     /// more than small files.
     pub(in crate::log) fn closing_rank(&self) -> u8 {
-        match (
-            self.is_in_segments(),
-            self.state.borrow().writer.directory_durable,
-        ) {
-            (false, true) => 0,
-            (false, false) => 1,
-            (true, _) => 2,
+        match self.is_in_segments() {
+            _ if !self.may_be_left() => 0,
+            false => 1,
+            true => 2,
         }
+    }
+
+    /// Whether a stop may leave it as it is. What no log has is in memory alone; what was written to a segment and is not synced has
+    /// to be written again by the next start, which takes longer than to sync it.
+    pub(in crate::log) fn may_be_left(&self) -> bool {
+        self.is_committed() && !self.has_unsynced()
     }
 
     /// Notes this partition's offsets for the next write of the checkpoint files.
