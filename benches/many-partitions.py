@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Measures what many partitions and much data cost at a start, and writes what came out to bench-results/.
 
-    benches/many-partitions.py [--partitions 100,1000,10000] [--restart-gb 2,20] [--corelane target/release/corelane]
+    benches/many-partitions.py [--partitions 100,1000,10000,50000/2] [--restart-gb 2,20] [--corelane target/release/corelane]
 
-For each number of partitions, in topics of 100, on one shard: making them, one record to every partition and back, starting again
-after SIGKILL right then and after an orderly stop, the memory of the idle process, and a start after SIGKILL of that. For each size: so much data in 200 partitions, SIGKILL
-right after the last answer, and the time until a record can be read again. Data goes below --lab and is removed.
+For each number of partitions, in topics of 100, on one shard or as many as stand behind the slash: making them; one record to every partition and
+back; an orderly stop right then, and SIGKILL after another record to each, with the starts after them; the 99th percentile of one
+producer while the files of all are made, and after; stop, start, memory and CPU time of the idle process, and a start after SIGKILL of that.
+For each size: so much data in 200 partitions, SIGKILL right after the last answer, and the time until a record can be read again.
+Data goes below --lab and is removed.
 Needs Python 3.9 and nothing else; a few words of Kafka's protocol are spoken here.
 """
 
@@ -110,21 +112,23 @@ class Client:
             assert error == 0, f"{name}: {error} {message}"
 
     def metadata(self):
-        """Number of partitions that have a leader. Metadata version 1, all topics."""
+        """Addresses by node; topics with their partitions by the node that leads them. Metadata version 1, all topics."""
         answer = self.call(3, 1, struct.pack(">i", -1))
+        brokers, led = {}, {}
         for _ in range(answer.take(">i")):
-            answer.take(">i"), answer.string(), answer.take(">i"), answer.string()
+            node, host, port, _ = answer.take(">i"), answer.string(), answer.take(">i"), answer.string()
+            brokers[node] = f"{host}:{port}"
         answer.take(">i")
-        led = 0
         for _ in range(answer.take(">i")):
             assert answer.take(">h") == 0
-            answer.string(), answer.take(">b")
+            name, _ = answer.string(), answer.take(">b")
             for _ in range(answer.take(">i")):
-                error, _, leader = answer.take(">h"), answer.take(">i"), answer.take(">i")
-                led += error == 0 and leader >= 0
+                error, partition, leader = answer.take(">h"), answer.take(">i"), answer.take(">i")
+                assert error == 0 and leader in brokers, f"{name}-{partition}: {error}, leader {leader}"
+                led.setdefault(leader, {}).setdefault(name, []).append(partition)
                 for _ in range(2):
                     answer.skip(4 * answer.take(">i"))
-        return led
+        return brokers, led
 
     def produce(self, topics, records):
         """The same records to partitions of topics, acks=all. Produce version 7."""
@@ -182,25 +186,37 @@ class Reader:
 
 
 class Broker:
-    def __init__(self, corelane, data, settings=()):
+    def __init__(self, corelane, data, shards=1, settings=()):
         begun = time.monotonic()
-        command = [corelane, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--shards", "1"]
+        command = [corelane, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--shards", str(shards)]
         for setting in settings:
             command += ["--set", setting]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.address = None
+        addresses = None
         for line in self.process.stdout:
             if line.startswith("ready "):
-                self.address = line.split()[1].rstrip(",")
+                addresses = line.replace(",", " ").split()[1:]
                 break
-        assert self.address, "the broker did not get ready"
+        assert addresses, "the broker did not get ready"
         self.start_s = time.monotonic() - begun
-        self.client = Client(self.address)
+        self.client = Client(addresses[0])
+        self.clients = {}
+
+    def leaders(self):
+        """By node its connection, and which partitions it leads."""
+        brokers, led = self.client.metadata()
+        for node in led:
+            if node not in self.clients:
+                self.clients[node] = Client(brokers[node])
+        return [(self.clients[node], list(topics.items())) for node, topics in sorted(led.items())]
 
     def stop(self, how):
+        """Gives the time it took."""
+        begun = time.monotonic()
         self.process.send_signal(how)
         code = self.process.wait(START_WITHIN_S)
         assert code == (0 if how == signal.SIGTERM else -how), code
+        return time.monotonic() - begun
 
     def memory_mb(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -210,6 +226,10 @@ class Broker:
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def cpu_s(self):
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def timed(action):
     begun = time.monotonic()
@@ -217,45 +237,89 @@ def timed(action):
     return time.monotonic() - begun, result
 
 
-def many(corelane, data, partitions):
-    topics = [(f"t{i:04}", TOPIC_PARTITIONS) for i in range(partitions // TOPIC_PARTITIONS)]
+def requests_of(broker):
+    """Per request the connection, and the topics with their partitions."""
     some = REQUEST_PARTITIONS // TOPIC_PARTITIONS
-    requests = [
-        [(name, range(count)) for name, count in topics[i : i + some]] for i in range(0, len(topics), some)
-    ]
-    row = {"partitions": partitions}
-    broker = Broker(corelane, data)
+    for client, topics in broker.leaders():
+        for i in range(0, len(topics), some):
+            yield client, topics[i : i + some]
+
+
+def write(broker):
+    one = batch(b"one record")
+    for client, topics in requests_of(broker):
+        client.produce(topics, one)
+
+
+def read(broker):
+    return sum(client.fetch(topics) for client, topics in requests_of(broker))
+
+
+def p99_ms(broker, until, at_least):
+    """A record to one partition every 5 ms, until something holds and so many were written: the 99th percentile of its times."""
+    client, topics = broker.leaders()[0]
+    to, one, times = [(topics[0][0], topics[0][1][:1])], batch(b"one record"), []
+    begun = time.monotonic()
+    done_s = None
+    while done_s is None or len(times) < at_least:
+        took, _ = timed(lambda: client.produce(to, one))
+        times.append(took)
+        time.sleep(max(0.0, 0.005 - took))
+        if done_s is None and len(times) % 100 == 0 and until():
+            done_s = time.monotonic() - begun
+        assert time.monotonic() - begun < START_WITHIN_S
+    times.sort()
+    return times[len(times) * 99 // 100] * 1000, done_s
+
+
+def segments(data):
+    """How many partitions have a segment."""
+    found = 0
+    with os.scandir(data) as dirs:
+        for one in dirs:
+            found += os.path.exists(f"{one.path}/00000000000000000000.log")
+    return found
+
+
+def many(corelane, data, partitions, shards):
+    row = {"partitions": partitions, "shards": shards}
+    topics = [(f"t{i:04}", TOPIC_PARTITIONS) for i in range(partitions // TOPIC_PARTITIONS)]
+    start = lambda: Broker(corelane, data, shards)
+    broker = start()
 
     def create():
+        some = REQUEST_PARTITIONS // TOPIC_PARTITIONS
         for i in range(0, len(topics), some):
             broker.client.create_topics(topics[i : i + some])
 
-    def write():
-        one = batch(b"one record")
-        for request in requests:
-            broker.client.produce(request, one)
-
-    def read():
-        return sum(broker.client.fetch(request) for request in requests)
-
     row["created in s"], _ = timed(create)
-    row["Metadata of all in s"], led = timed(broker.client.metadata)
-    assert led == partitions, led
-    row["a record to each in s"], _ = timed(write)
-    row["and back in s"], found = timed(read)
+    row["Metadata of all in s"], (_, led) = timed(broker.client.metadata)
+    assert sum(len(p) for topics in led.values() for p in topics.values()) == partitions
+    row["a record to each in s"], _ = timed(lambda: write(broker))
+    row["and back in s"], found = timed(lambda: read(broker))
     assert found == partitions, found
+    row["stop at once in s"] = broker.stop(signal.SIGTERM)
+    broker = start()
+    row["start after it in s"] = broker.start_s
+    write(broker)
     broker.stop(signal.SIGKILL)
-    broker = Broker(corelane, data)
+    broker = start()
     row["start after SIGKILL at once in s"] = broker.start_s
-    assert read() == partitions
-    broker.stop(signal.SIGTERM)
-    broker = Broker(corelane, data)
-    row["start after a stop in s"] = broker.start_s
+    assert read(broker) == partitions
+    # Meanwhile the files are made.
+    row["p99 meanwhile in ms"], row["all in segments after s"] = p99_ms(broker, lambda: segments(data) == partitions, 2000)
+    row["quiet p99 in ms"], _ = p99_ms(broker, lambda: True, 2000)
+    row["stop in s"] = broker.stop(signal.SIGTERM)
+    broker = start()
+    row["start in s"] = broker.start_s
     time.sleep(5)
     row["idle memory in MB"] = broker.memory_mb()
     row["its open files"] = broker.open_files()
+    cpu_s = broker.cpu_s()
+    time.sleep(30)
+    row["idle CPU in %"] = (broker.cpu_s() - cpu_s) / 30 * 100
     broker.stop(signal.SIGKILL)
-    broker = Broker(corelane, data)
+    broker = start()
     row["start after SIGKILL when idle in s"] = broker.start_s
     broker.stop(signal.SIGKILL)
     return row
@@ -292,8 +356,9 @@ def restart(corelane, data, gigabytes):
 def table(rows):
     names = list(rows[0])
     cell = lambda value: f"{value:.2f}" if isinstance(value, float) else str(value)
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(cell(row[name]) for name in names) + " |" for row in rows]
+    # A column per size: so a narrow page shows them beside each other.
+    lines = ["| " + " | ".join([names[0], *(cell(row[names[0]]) for row in rows)]) + " |", "|---" + "|---:" * len(rows) + "|"]
+    lines += ["| " + " | ".join([name, *(cell(row[name]) for row in rows)]) + " |" for name in names[1:]]
     return "\n".join(lines)
 
 
@@ -301,9 +366,14 @@ def numbers(kind):
     return lambda text: [kind(word) for word in text.split(",") if word]
 
 
+def with_shards(word):
+    partitions, _, shards = word.partition("/")
+    return int(partitions), int(shards or 1)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--partitions", type=numbers(int), default=[100, 1000, 10_000])
+    parser.add_argument("--partitions", type=numbers(with_shards), default=[(100, 1), (1000, 1), (10_000, 1), (50_000, 2)])
     parser.add_argument("--restart-gb", type=numbers(float), default=[2.0, 20.0])
     parser.add_argument("--corelane", default="target/release/corelane")
     parser.add_argument("--lab", default="target/bench-lab", help="where data goes: on the disk that is to be measured")
@@ -311,12 +381,12 @@ def main():
     args = parser.parse_args()
     Path(args.lab).mkdir(parents=True, exist_ok=True)
     sections = []
-    for measure, values in ((many, args.partitions), (restart, args.restart_gb)):
+    for measure, values in ((many, args.partitions), (restart, [(gb,) for gb in args.restart_gb])):
         rows = []
         for value in values:
             data = Path(tempfile.mkdtemp(prefix="many-partitions-", dir=args.lab))
             try:
-                rows.append(measure(args.corelane, data, value))
+                rows.append(measure(args.corelane, data, *value))
                 print(rows[-1], file=sys.stderr)
             finally:
                 shutil.rmtree(data, ignore_errors=True)
@@ -324,12 +394,12 @@ def main():
             sections.append(table(rows))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     lines = [
-        "# Many partitions, and a restart with much data, on one shard",
+        "# Many partitions, and a restart with much data",
         "",
         f"- Command: `{' '.join(['benches/many-partitions.py', *sys.argv[1:]])}`",
         f"- Commit: {commit}",
         f"- Machine: {os.cpu_count()} CPUs; kernel {platform.release()}",
-        "- Corelane: `serve --shards 1`, all else as it comes: acknowledged means durable",
+        "- Corelane: `serve`, one shard or as the table says, all else as it comes: acknowledged means durable",
         "- A start is timed from the start of the process until it says that it is ready; the page cache is as it was",
         f"- The limit of open files was {os.sysconf('SC_OPEN_MAX')} (soft)",
     ]
