@@ -96,7 +96,9 @@ impl Rules<'_> {
     /// What becomes of the batch.
     pub fn fate(&self, header: &BatchHeader, kept: &Kept) -> Fate {
         if kept.count == 0 {
-            return match (self.is_last_of_producer(header), header.record_count) {
+            // The last batch of all stays too: a consumer that stands before it gets to the end even if nothing comes behind it.
+            let stays = self.is_last_of_producer(header) || header.next_offset() == self.until;
+            return match (stays, header.record_count) {
                 (false, _) => Fate::Goes,
                 (true, 0) => Fate::Stays,
                 (true, _) => Fate::GetsEmpty,
@@ -217,6 +219,22 @@ mod tests {
             (record.offset.0, key, record.timestamp_ms)
         });
         records.collect()
+    }
+
+    #[test]
+    fn the_last_batch_stays_without_records() {
+        let bytes = build(builder(10), &[("a", true), ("b", true)]);
+        let mut case = Case::new(&[("a", 20), ("b", 21)]);
+        assert_eq!(case.fate(&bytes), Made::Goes);
+        case.until = Offset(12);
+        let Made::Becomes(empty) = case.fate(&bytes) else {
+            panic!("it stays")
+        };
+        let header = *BatchView::parse(&empty).unwrap().header();
+        assert_eq!((header.next_offset(), header.record_count), (Offset(12), 0));
+        assert_eq!(case.fate(&empty), Made::Stays);
+        case.until = Offset(1000);
+        assert_eq!(case.fate(&empty), Made::Goes);
     }
 
     #[test]
