@@ -12,6 +12,7 @@ import concurrent.futures
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import tarfile
@@ -150,6 +151,8 @@ def _run(process: Process, broker, scratch: Path) -> list[Result]:
     env = {**os.environ, "CI": "true", "TESTS": process.number, "TEST_REPORT": str(report),
            "RDKAFKA_TEST_CONF": str(folder / "test.conf"), "BROKERS": broker.bootstrap,
            "KAFKA_PATH": str(FOLDER / "kafka"),
+           # Topics and groups have names by it. The runner's own is the time: two that start at once would share them.
+           "TEST_SEED": str(1 + secrets.randbelow(2**31 - 1)),
            "LD_LIBRARY_PATH": f"{TESTS.parent / 'src'}:{TESTS.parent / 'src-cpp'}"}
     if process.subtest:
         # With the colon that the runner puts after a function's name, it selects exactly this one.
