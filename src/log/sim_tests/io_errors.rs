@@ -215,6 +215,21 @@ fn an_error_on_a_write_ahead_log_stops_its_shard_alone() {
     );
 }
 
+/// Recovers the first partition: it has all that was written, or is offline where it may be.
+async fn look(written: Offset, may_be_offline: bool) -> Arc<DataDir> {
+    let data_dir = DataDir::open(DIR).unwrap();
+    let mut options = ShardLogOptions::new(data_dir.clone(), ShardId(0));
+    options.wal_file_bytes = 128 << 10;
+    let shard = ShardLog::open(options).await.unwrap();
+    for (id, log) in shard.recover(vec![spec(0)]).await {
+        match log {
+            Ok(log) => assert!(log.log_end() >= written, "{id:?} ends at {}", log.log_end()),
+            Err(e) => assert!(may_be_offline, "{id:?}: {e}"),
+        }
+    }
+    data_dir
+}
+
 #[test]
 fn a_write_ahead_log_file_that_can_not_be_read_is_not_taken_for_an_empty_one() {
     sim::check_seeds("an_unreadable_file_is_no_empty_one", 0..20, |_| async {
@@ -237,24 +252,13 @@ fn a_write_ahead_log_file_that_can_not_be_read_is_not_taken_for_an_empty_one() {
         }
         sim::sigkill(writing);
         sim::exited(writing).await;
-        let look = |written: Offset, may_be_offline: bool| async move {
-            let data_dir = DataDir::open(DIR).unwrap();
-            let mut options = ShardLogOptions::new(data_dir.clone(), ShardId(0));
-            options.wal_file_bytes = 128 << 10;
-            let shard = ShardLog::open(options).await.unwrap();
-            for (id, log) in shard.recover(vec![spec(0)]).await {
-                match log {
-                    Ok(log) => assert!(log.log_end() >= written, "{id:?} ends at {}", log.log_end()),
-                    Err(e) => assert!(may_be_offline, "{id:?}: {e}"),
-                }
-            }
-        };
         // The segments have some of it or none; the second file has the newest.
         disk.set_faults(FaultPlan {
             read_error: [1.0, 0.5][below(2) as usize],
             only_paths_with: Some("-0000-01.wal".to_string()),
             ..FaultPlan::default()
         });
+        let look = |written, may_be_offline| async move { drop(look(written, may_be_offline).await) };
         let starting = sim::spawn_process("server", look(written.get(), true));
         assert_eq!(sim::exited(starting).await, sim::Exit::Finished);
         disk.set_faults(FaultPlan::default());
@@ -294,20 +298,11 @@ fn a_frame_of_a_pinned_file_that_can_not_be_read_is_missed() {
         }
         sim::sigkill(writing);
         sim::exited(writing).await;
-        let look = |written: Offset, may_be_offline: bool| async move {
-            let data_dir = DataDir::open(DIR).unwrap();
+        let look = |written, may_be_offline| async move {
+            let data_dir = look(written, may_be_offline).await;
             let wals = data_dir.recovered_wals();
             let pinned = wals.iter().filter(|wal| wal.pinned() == **wal).count();
             assert!(pinned > 0, "a file was taken out of the ring");
-            let mut options = ShardLogOptions::new(data_dir.clone(), ShardId(0));
-            options.wal_file_bytes = 128 << 10;
-            let shard = ShardLog::open(options).await.unwrap();
-            for (id, log) in shard.recover(vec![spec(0)]).await {
-                match log {
-                    Ok(log) => assert!(log.log_end() >= written, "{id:?} ends at {}", log.log_end()),
-                    Err(e) => assert!(may_be_offline, "{id:?}: {e}"),
-                }
-            }
         };
         // It tells most if the last frame with records of the partition is the one: the others leave a gap.
         for read_error in [vec![0.05; 20], vec![0.5, 1.0]].concat() {
